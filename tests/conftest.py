@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 # Spark's Python workers inherit these from the JVM, which inherits them from this process. They must
-# stand before pytest-spark starts the JVM, so they are set here and not in a fixture.
+# stand before pytest-spark starts the JVM, so they are set here and not in a fixture. The root is for
+# estimators of the tests.
 os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-os.environ["PYTHONPATH"] = str(ROOT / "lib")
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "lib"), str(ROOT)])

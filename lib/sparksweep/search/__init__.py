@@ -1,0 +1,7 @@
+"""(X, y) -> results: candidates, folds, fits, the Spark engine, and the two search classes."""
+
+from __future__ import annotations
+
+from sparksweep.search.grid import GridSearchCV, RandomizedSearchCV
+
+__all__ = ["GridSearchCV", "RandomizedSearchCV"]

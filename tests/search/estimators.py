@@ -1,0 +1,40 @@
+"""Small estimators that do what a test needs to see. Executors import them from here."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+
+class Constant(ClassifierMixin, BaseEstimator):
+    """Predicts the class 0 or 1 that ``value`` says, and may fail, wait, or kill its process on the way."""
+
+    def __init__(self, value=0, fail=False, die_once=None, wait_for=None, log=None):
+        self.value = value
+        self.fail = fail
+        self.die_once = die_once
+        self.wait_for = wait_for
+        self.log = log
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        if self.fail:
+            raise ArithmeticError("asked to fail")
+        if self.log is not None:
+            (Path(self.log) / f"{time.time_ns()}-begin").touch()
+        if self.die_once is not None and not Path(self.die_once).exists():
+            Path(self.die_once).touch()
+            os._exit(1)
+        while self.wait_for is not None and not Path(self.wait_for).exists():
+            time.sleep(0.02)
+        if self.log is not None:
+            time.sleep(0.1)
+            (Path(self.log) / f"{time.time_ns()}-end").touch()
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.value)
