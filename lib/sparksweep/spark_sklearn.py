@@ -12,31 +12,16 @@ Converter, CSRVectorUDT and gapply of that package are not carried on: Spark ML 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pyspark import SparkContext
 from scipy.stats import rankdata
 
 from sparksweep import search
+from sparksweep.search.grid_scores import GridScore, grid_scores
 
 __all__ = ["GridScore", "GridSearchCV", "RandomizedSearchCV"]
-
-
-@dataclass(frozen=True)
-class GridScore:
-    """An item of ``grid_scores_``: one candidate and its test scores, one a fold."""
-
-    parameters: dict[str, Any]
-    mean_validation_score: float
-    cv_validation_scores: npt.NDArray[np.float64]
-
-    def __repr__(self) -> str:
-        """Return the line that scikit-learn printed until 0.19."""
-        std = np.std(self.cv_validation_scores)
-        return f"mean: {self.mean_validation_score:.5f}, std: {std:.5f}, params: {self.parameters}"
 
 
 class _SparkSklearnSearch:
@@ -51,17 +36,7 @@ class _SparkSklearnSearch:
     def grid_scores_(self) -> list[GridScore]:
         """One item a candidate, in grid order. Of several metrics, the one that ``refit`` names."""
         metric = self.refit if isinstance(self.refit, str) else "score"  # type: ignore[attr-defined]  # scikit-learn's
-        results = self.cv_results_
-        splits = [results[f"split{fold}_test_{metric}"] for fold in range(self.n_splits_)]
-        return [
-            GridScore(parameters, mean, scores)
-            for parameters, mean, scores in zip(
-                results["params"],
-                results[f"mean_test_{metric}"].tolist(),
-                np.column_stack(splits),
-                strict=True,
-            )
-        ]
+        return grid_scores(self.cv_results_, self.n_splits_, metric)
 
     def fit(self, X: Any, y: Any = None, groups: Any = None, **params: Any) -> Any:
         """Fit every candidate on every fold; ``fit_params`` of the constructor go to every fit."""

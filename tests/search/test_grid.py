@@ -200,6 +200,14 @@ def test_failed_fits_get_the_error_score(spark_context):
         both(spark_context, Constant(), {"fail": [False, True]}, X[:30], y, scoring=scoring, refit="a")
 
 
+def test_the_traceback_of_a_failed_fit_is_kept(spark_context):
+    search = sparksweep.GridSearchCV(Constant(), {"fail": [False, True]}, sc=spark_context, cv=2)
+    with pytest.warns(FitFailedWarning):
+        search.fit(X, Y)
+    assert set(search.fit_errors_) == {(1, 0), (1, 1)}
+    assert "ArithmeticError: asked to fail" in search.fit_errors_[1, 1]
+
+
 def test_a_failed_fit_beside_a_callable_of_several_metrics(spark_context):
     def scoring(estimator, X, y):
         return {"a": estimator.score(X, y), "b": 2.0}

@@ -104,6 +104,7 @@ class _SparkSearch:
             search._check_refit_for_multimetric(first_scores)
             refit_metric = self.refit
         self.cv_results_ = evaluation.cv_results
+        self.fit_errors_ = evaluation.fit_errors
         self.scorer_ = self._named_scorers() if self._metrics() is not None else scorers
         if self.refit or not self.multimetric_:
             self.best_index_ = search._select_best_index(self.refit, refit_metric, self.cv_results_)
@@ -191,6 +192,14 @@ class _Evaluation:
         self._more_results: defaultdict[str, list[Any]] = defaultdict(list)
         self.rows: list[dict[str, Any]] = []
         self.cv_results: dict[str, Any] = {}
+
+    @property
+    def fit_errors(self) -> dict[tuple[int, int], str]:
+        """The text of the traceback of each fit that failed, by (candidate, fold)."""
+        errors = (
+            (divmod(number, self._search.n_splits_), row["fit_error"]) for number, row in enumerate(self.rows)
+        )
+        return {place: error for place, error in errors if error is not None}
 
     def __call__(
         self,
@@ -284,6 +293,12 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         than ``spark.task.cpus``. One number for all, since XGBoost's last bits depend on it.
     progress : bool, optional
         None shows a bar where standard error is a terminal; True also writes plain lines where it is not.
+
+    Attributes
+    ----------
+    fit_errors_ : dict
+        The text of the traceback of each fit that failed, by (candidate, fold). Their scores are
+        ``error_score``.
 
     Examples
     --------

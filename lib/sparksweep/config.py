@@ -1,0 +1,258 @@
+"""The configuration of a job: one YAML file, checked key by key, with ``--set`` to override any of it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sklearn.metrics import get_scorer_names
+from xgboost import XGBClassifier
+
+from sparksweep.errors import ConfigError
+
+__all__ = [
+    "FEATURE_FAMILIES",
+    "FeaturesConfig",
+    "JobConfig",
+    "SearchConfig",
+    "SparkConfig",
+    "SyntheticConfig",
+    "load_config",
+    "parse_options",
+]
+
+Value = Literal["fraction", "indicator"]
+
+
+def _without_secret(uri: str) -> str:
+    # The message must not repeat the URI, since it goes to logs.
+    if re.search(r"[?&](sig|sv|se|sp)=", uri):
+        raise ValueError(
+            "holds a shared access signature; secrets come from the environment: set AZURE_STORAGE_SAS_TOKEN"
+        )
+    return uri
+
+
+def _known_metric(name: str) -> str:
+    if name not in get_scorer_names():
+        raise ValueError(f"there is no metric {name!r}{_nearest(name, get_scorer_names())}")
+    return name
+
+
+Uri = Annotated[str, Field(min_length=1), AfterValidator(_without_secret)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SyntheticConfig(_Section):
+    """A dataset to write into ``input`` where nothing lies there yet."""
+
+    scale: float = Field(gt=0)
+    seed: int = Field(default=0, ge=0)
+
+
+class FeaturesConfig(_Section):
+    """The feature families: each on, off, or with a ``value`` of its own."""
+
+    value: Value = "fraction"
+    brand_model: bool | Value = True
+    weekday: bool | Value = True
+    hour: bool | Value = True
+    weekday_hour: bool | Value = True
+    app: bool | Value = True
+    label: bool | Value = True
+    category: bool | Value = True
+    word: bool | Value = True
+
+    @model_validator(mode="after")
+    def _some_family(self) -> FeaturesConfig:
+        if not self.families:
+            raise ValueError("every feature family is off; turn at least one on")
+        return self
+
+    @property
+    def families(self) -> dict[str, Value]:
+        """The families that are on, in the order of their columns, each with its value."""
+        asked = {name: getattr(self, name) for name in FEATURE_FAMILIES}
+        return {name: self.value if is_on is True else is_on for name, is_on in asked.items() if is_on}
+
+
+#: The names of the eight families, in the order of their columns.
+FEATURE_FAMILIES = tuple(name for name in FeaturesConfig.model_fields if name != "value")
+
+
+class SearchConfig(_Section):
+    """What is searched, and how a candidate is scored."""
+
+    metric: Annotated[str, AfterValidator(_known_metric)] = "neg_log_loss"
+    folds: int = Field(default=5, ge=2)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    grid: dict[str, list[Any]] = Field(min_length=1)
+    n_jobs: int | None = None
+    threads: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _known_parameters(self) -> SearchConfig:
+        known = XGBClassifier().get_params()
+        for section, names in (("parameters", self.parameters), ("grid", self.grid)):
+            for name in names:
+                if name not in known:
+                    raise ValueError(
+                        f"{section}.{name}: XGBClassifier has no such parameter{_nearest(name, known)}"
+                    )
+        for name, values in self.grid.items():
+            if not values:
+                raise ValueError(f"grid.{name}: the list is empty; give at least one value")
+            if name in self.parameters:
+                raise ValueError(f"grid.{name}: it is fixed under parameters too; keep one of the two")
+        return self
+
+
+class SparkConfig(_Section):
+    """What a job asks of a Spark session that it starts itself."""
+
+    master: str | None = None
+    conf: dict[str, str] = Field(default_factory=dict)
+
+
+class JobConfig(_Section):
+    """Everything that a sweep job reads from its file. conf/distributed_sweep.yml explains each key."""
+
+    input: Uri
+    output: Uri = "output"
+    cache: Uri = ".cache/sparksweep"
+    staging: Uri | None = None
+    synthetic: SyntheticConfig | None = None
+    features: FeaturesConfig = FeaturesConfig()
+    search: SearchConfig
+    spark: SparkConfig = SparkConfig()
+
+
+def parse_options(description: str, default: Path, arguments: Sequence[str] | None = None) -> JobConfig:
+    """Read a job's command line and the configuration that it names.
+
+    Raises
+    ------
+    ConfigError
+        If the file or a value cannot be used. argparse itself exits with code 2 on an unknown option.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="Credentials for blobs come from the environment: AZURE_STORAGE_CONNECTION_STRING; or "
+        "AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN; or else the identity "
+        "that DefaultAzureCredential finds.",
+    )
+    parser.add_argument(
+        "--config", type=Path, default=default, metavar="FILE", help="the YAML file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="override a key, such as --set search.folds=3 or --set search.grid.max_depth=[3,4]; may be repeated",
+    )
+    options = parser.parse_args(arguments)
+    return load_config(options.config, options.overrides)
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> JobConfig:
+    """Read and check a job's YAML file.
+
+    Parameters
+    ----------
+    path : path
+    overrides : iterable of str
+        ``key=value`` with a dotted key; the value is YAML.
+
+    Raises
+    ------
+    ConfigError
+        One sentence that names the file, the key and the remedy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; name one with --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as text: {error}") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {_one_line(error)}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold keys with values, such as 'input: data'")
+    for override in overrides:
+        _override(values, override)
+    try:
+        return JobConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_sentence(error)}") from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: write KEY=VALUE, such as search.folds=3")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML: {_one_line(error)}") from None
+    *path, last = key.split(".")
+    section = values
+    for name in path:
+        inner = section.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: {name} is a value, not a section with keys")
+        section = inner
+    section[last] = value
+
+
+def _sentence(error: ValidationError) -> str:
+    first, *others = error.errors(include_url=False)
+    key = ".".join(
+        str(part) for part in first["loc"] if part not in ("bool", "literal['fraction','indicator']")
+    )
+    if first["type"] == "extra_forbidden":
+        *parents, name = (str(part) for part in first["loc"])
+        text = f"unknown key {key!r}{_nearest(name, _known_keys(parents))}"
+    elif first["type"] == "missing":
+        text = f"the key {key!r} is missing"
+    else:
+        reason = first["msg"].removeprefix("Value error, ")
+        is_secret = "secret" in reason
+        given = "" if first["type"] == "value_error" or is_secret else f", but {first['input']!r} was given"
+        text = f"{key}: {reason}{given}"
+    return text if not others else f"{text} (and {len(others)} more to mend)"
+
+
+def _known_keys(parents: Iterable[str]) -> Iterable[str]:
+    model: Any = JobConfig
+    for name in parents:
+        annotation = model.model_fields[name].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(
+            option for option in options if isinstance(option, type) and issubclass(option, BaseModel)
+        )
+    return model.model_fields  # type: ignore[no-any-return]  # a mapping by name
+
+
+def _nearest(name: str, known: Iterable[str] | Mapping[str, Any]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(known)}" if len(known) <= 12 else ""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

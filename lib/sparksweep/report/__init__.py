@@ -1,0 +1,1 @@
+"""Results of a search -> tables, files, and what stands on the screen."""
