@@ -38,3 +38,21 @@ class Constant(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return np.full(len(X), self.value)
+
+
+class FailsForSeed(ClassifierMixin, BaseEstimator):
+    """Predicts the most frequent class, and cannot be fitted with one seed."""
+
+    def __init__(self, bad_seed=None, random_state=None):
+        self.bad_seed = bad_seed
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        if self.random_state == self.bad_seed:
+            raise ArithmeticError("this seed fails")
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.frequent_ = self.classes_[counts.argmax()]
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.frequent_)

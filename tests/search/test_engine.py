@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import check_scoring
 
-from sparksweep.search.engine import Fit, LocalEngine, SparkEngine
-from sparksweep.search.fit import FitSettings, SearchData
+from sparksweep.search.engine import LocalEngine, SparkEngine
+from sparksweep.search.fit import FitSettings, Member, SearchData
+from sparksweep.search.tasks import Fit
 from tests.search.estimators import Constant
 
 Y = np.arange(20) % 2
@@ -34,7 +35,11 @@ def engine(sc, X=None, slots=None, kind=SparkEngine):
 
 
 def fits(*parameters):
-    return [Fit(i, fold, Constant(), one) for i, one in enumerate(parameters) for fold in range(len(FOLDS))]
+    return [
+        Fit(i, fold, Member(Constant(), one))
+        for i, one in enumerate(parameters)
+        for fold in range(len(FOLDS))
+    ]
 
 
 def test_data_are_sent_once(spark_context):
@@ -93,7 +98,7 @@ def test_a_job_that_spark_gives_up_raises(spark_context):
             os._exit(3)
 
     with pytest.raises(Exception, match=r"aborted|crashed|exit"):
-        list(engine(spark_context).run([Fit(0, 0, Exits(), {})], FOLDS))
+        list(engine(spark_context).run([Fit(0, 0, Member(Exits(), {}))], FOLDS))
 
 
 def test_two_engines_at_once(spark_context):

@@ -217,8 +217,9 @@ def test_a_failed_fit_beside_a_callable_of_several_metrics(spark_context):
 
 
 def test_only_failed_fits_raise(spark_context):
-    with pytest.raises(ValueError, match="All the 5 fits failed"):
+    with pytest.raises(ValueError, match="All the 5 fits failed") as caught:
         sparksweep.GridSearchCV(Constant(), {"fail": [True]}, sc=spark_context).fit(X, Y)
+    assert pickle.loads(pickle.dumps(caught.value)).error == "ArithmeticError: asked to fail"
 
 
 def test_error_score_raise_brings_the_exception_itself(spark_context):

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sparksweep.search.grid import GridSearchCV, RandomizedSearchCV
+from sparksweep.search.outcomes import AllFitsFailedError
 
-__all__ = ["GridSearchCV", "RandomizedSearchCV"]
+__all__ = ["AllFitsFailedError", "GridSearchCV", "RandomizedSearchCV"]

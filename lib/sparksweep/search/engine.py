@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import traceback
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,23 +17,11 @@ from sklearn import config_context, get_config
 
 from sparksweep.search.fit import FitResult, FitSettings, SearchData, fit_and_score
 from sparksweep.search.rows import Indices
+from sparksweep.search.tasks import Fit, Task, make_tasks
 
-__all__ = ["Fit", "FitRaised", "LocalEngine", "SparkEngine"]
+__all__ = ["Fit", "FitRaised", "Fold", "LocalEngine", "SparkEngine"]
 
 Fold = tuple[Indices, Indices]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One candidate on one fold: what a Spark task does.
-
-    ``estimator`` is a clone that belongs to this fit alone.
-    """
-
-    candidate: int
-    fold: int
-    estimator: Any
-    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,15 +43,15 @@ class LocalEngine:
 
     def run(self, fits: Sequence[Fit], folds: Sequence[Fold]) -> Iterator[tuple[int, Outcome]]:
         """Yield (position in ``fits``, result)."""
-        for position, fit in enumerate(fits):
-            yield position, _do(fit, self._data, folds[fit.fold], self._settings)
+        for task in make_tasks(fits, self._data.fit_params):
+            yield from _do(task, self._data, folds[task.fold], self._settings)
 
     def close(self) -> None:
         """There is nothing to free."""
 
 
 class SparkEngine:
-    """Does every fit as a Spark task of its own, over one broadcast of the data.
+    """Does the fits in Spark tasks, one a boosting path and fold, over one broadcast of the data.
 
     Parameters
     ----------
@@ -78,6 +66,7 @@ class SparkEngine:
     def __init__(self, sc: SparkContext, data: SearchData, settings: FitSettings, slots: int | None) -> None:
         self._sc = sc
         self._data: Broadcast[SearchData] = sc.broadcast(data)
+        self._fit_params = data.fit_params
         self._settings = settings
         self._slots = slots
 
@@ -87,21 +76,19 @@ class SparkEngine:
         Leaving the iteration early, by an exception or Ctrl-C, cancels what still runs.
         """
         rest = self._sc.broadcast(_pickle((folds, self._settings, get_config())))
-        tasks: RDD[tuple[int, bytes]] = self._sc.parallelize(
-            [(position, _pickle(fit)) for position, fit in enumerate(fits)],
-            min(len(fits), self._slots or len(fits)),
-        )
+        pickled = [_pickle(task) for task in make_tasks(fits, self._fit_params)]
+        tasks: RDD[bytes] = self._sc.parallelize(pickled, min(len(pickled), self._slots or len(pickled)))
         ended: queue.SimpleQueue[tuple[int, bytes] | _JobEnded] = queue.SimpleQueue()
         reports = self._sc.accumulator([], _Reports(ended))
         data = self._data
 
-        def work(mine: Iterable[tuple[int, bytes]]) -> None:
+        def work(mine: Iterable[bytes]) -> None:
             folds, settings, config = cloudpickle.loads(rest.value)
             with config_context(**config):
-                for position, pickled in mine:
-                    fit = cloudpickle.loads(pickled)
-                    outcome = _do(fit, data.value, folds[fit.fold], settings)
-                    reports.add([(position, _pickle(outcome))])
+                for one in mine:
+                    task = cloudpickle.loads(one)
+                    outcomes = _do(task, data.value, folds[task.fold], settings)
+                    reports.add([(position, _pickle(outcome)) for position, outcome in outcomes])
 
         group = f"sparksweep-{uuid.uuid4()}"
 
@@ -125,8 +112,8 @@ class SparkEngine:
                     if item.error is not None:
                         raise item.error
                     return
-                position, pickled = item
-                yield position, cloudpickle.loads(pickled)
+                position, outcome = item
+                yield position, cloudpickle.loads(outcome)
         finally:
             if is_running:
                 self._sc.cancelJobGroup(group)
@@ -175,11 +162,12 @@ def _pickle(value: Any) -> bytes:
     return pickled
 
 
-def _do(fit: Fit, data: SearchData, fold: Fold, settings: FitSettings) -> Outcome:
+def _do(task: Task, data: SearchData, fold: Fold, settings: FitSettings) -> list[tuple[int, Outcome]]:
     try:
-        return fit_and_score(fit.estimator, fit.parameters, data, *fold, settings)
+        results = fit_and_score(task.members, data, *fold, settings)
     except Exception as error:
-        return FitRaised(_portable(error))
+        return [(task.positions[0], FitRaised(_portable(error)))]
+    return list(zip(task.positions, results, strict=True))
 
 
 def _portable(error: Exception) -> Exception:

@@ -1,4 +1,4 @@
-"""One fit: a candidate's parameters on one fold, scored. No Spark here, so tests feed it plain arrays."""
+"""The fits of one task: candidates on one fold, scored. No Spark here, so tests feed it plain arrays."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import numbers
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn.base import clone
 
+from sparksweep.search.paths import path_of
 from sparksweep.search.rows import Indices, sample_count, split_metadata, split_rows
 from sparksweep.search.threads import limit_threads
 
-__all__ = ["FitResult", "FitSettings", "SearchData", "Warned", "fit_and_score"]
+__all__ = ["FitResult", "FitSettings", "Member", "SearchData", "Warned", "fit_and_score"]
 
 Scores = Any  # a float, or a dict of floats by the metric's name
 
@@ -51,6 +52,20 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A candidate of a task: a clone of the estimator that is its own, and the parameters to set on it."""
+
+    estimator: Any
+    parameters: Mapping[str, Any]
+
+    def prepare(self, threads: int) -> Any:
+        """Return the clone with its parameters set. Estimators among them are cloned."""
+        estimator = self.estimator.set_params(**clone(dict(self.parameters), safe=False))
+        limit_threads(estimator, threads)
+        return estimator
+
+
+@dataclass(frozen=True)
 class Warned:
     """A warning that a fit gave on its executor, to be given again on the driver."""
 
@@ -60,7 +75,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What one fit came to. Times are seconds; ``fit_error`` is the text of the traceback."""
+    """What one candidate on one fold came to. Times are seconds; ``fit_error`` is a traceback's text."""
 
     test_scores: Scores
     train_scores: Scores | None
@@ -72,24 +87,23 @@ class FitResult:
 
 
 def fit_and_score(
-    estimator: Any,
-    parameters: Mapping[str, Any],
-    data: SearchData,
-    train: Indices,
-    test: Indices,
-    settings: FitSettings,
-) -> FitResult:
-    """Fit a clone's parameters on the rows ``train`` and score it on the rows ``test``.
+    members: Sequence[Member], data: SearchData, train: Indices, test: Indices, settings: FitSettings
+) -> list[FitResult]:
+    """Fit candidates on the rows ``train`` and score them on the rows ``test``.
 
     The steps, their order and what counts as time are those of scikit-learn's own search, so that the
     scores are the same to the last bit.
 
     Parameters
     ----------
-    estimator : estimator
-        A clone that belongs to this fit alone; it is changed.
-    parameters : mapping
-        The candidate. Estimators among its values are cloned.
+    members : sequence of Member
+        One candidate, or several on one boosting path, the longest first: that one is fitted, and the
+        others are cut from it. If it fails, the next one is fitted.
+
+    Returns
+    -------
+    list of FitResult
+        One a member. ``fit_time`` of one that was cut is its share of the long fit's, by rounds.
 
     Raises
     ------
@@ -97,61 +111,102 @@ def fit_and_score(
         What fitting or scoring raised if ``error_score`` is "raise"; always a parameter that the
         estimator does not have, and a score that is not a number.
     """
+    results: list[FitResult] = []
+    while len(results) < len(members):
+        longest, *shorter = members[len(results) :]
+        fitted = _fit(longest, data, train, test, settings)
+        results.append(fitted.score(settings))
+        if fitted.error is None:
+            results += [fitted.cut(member, settings).score(settings) for member in shorter]
+    return results
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """An estimator that was fitted on one fold, or could not be, and the sides of the fold."""
+
+    estimator: Any
+    error: str | None
+    seconds: float
+    warned: tuple[Warned, ...]
+    train_side: tuple[Any, Any, dict[str, Any]]
+    test_side: tuple[Any, Any, dict[str, Any]]
+    fit_params: Mapping[str, Any]
+
+    def cut(self, member: Member, settings: FitSettings) -> _Fitted:
+        """Return what the fit of a member with fewer rounds on the same path would be."""
+        ours = path_of(self.estimator, self.fit_params)
+        theirs = path_of(member.prepare(settings.threads), self.fit_params)
+        if ours is None or theirs is None:
+            raise AssertionError("the candidates of a task are on one path, or it has one candidate")
+        return replace(
+            self,
+            estimator=ours.cut(self.estimator, theirs.rounds),
+            seconds=self.seconds * theirs.rounds / ours.rounds,
+        )
+
+    def score(self, settings: FitSettings) -> FitResult:
+        """Score both sides as the settings ask."""
+        with _recorded() as warned:
+            start = time.perf_counter()
+            test_scores = self._score(self.test_side, settings)
+            seconds = time.perf_counter() - start if self.error is None else 0.0
+            train_scores = self._score(self.train_side, settings) if settings.return_train_score else None
+        return FitResult(
+            test_scores,
+            train_scores,
+            self.error,
+            self.seconds,
+            seconds,
+            sample_count(self.test_side[0]),
+            (*self.warned, *warned),
+        )
+
+    def _score(self, side: tuple[Any, Any, dict[str, Any]], settings: FitSettings) -> Scores:
+        if self.error is None:
+            return _score(self.estimator, *side, settings)
+        if settings.metrics is None:
+            return settings.error_score
+        return dict.fromkeys(settings.metrics, settings.error_score)
+
+
+def _fit(member: Member, data: SearchData, train: Indices, test: Indices, settings: FitSettings) -> _Fitted:
+    with _recorded() as warned:
+        estimator = member.prepare(settings.threads)
+        fit_params = split_metadata(data.X, data.fit_params, train)
+        start = time.perf_counter()
+        X_train, y_train = split_rows(estimator, data.X, data.y, train)
+        X_test, y_test = split_rows(estimator, data.X, data.y, test, train)
+        error = None
+        try:
+            if y_train is None:
+                estimator.fit(X_train, **fit_params)
+            else:
+                estimator.fit(X_train, y_train, **fit_params)
+        except Exception:
+            if settings.error_score == "raise":
+                raise
+            error = traceback.format_exc()
+        seconds = time.perf_counter() - start
+    return _Fitted(
+        estimator,
+        error,
+        seconds,
+        tuple(warned),
+        (X_train, y_train, split_metadata(data.X, data.score_params, train)),
+        (X_test, y_test, split_metadata(data.X, data.score_params, test)),
+        data.fit_params,
+    )
+
+
+@contextmanager
+def _recorded() -> Iterator[list[Warned]]:
+    """Collect the warnings of a block, each text once. The list is filled when the block ends."""
+    warned: list[Warned] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = _fit_and_score(estimator, parameters, data, train, test, settings)
-    distinct = dict.fromkeys(Warned(str(warning.message), warning.category) for warning in caught)
-    return FitResult(**{**result, "warned": tuple(distinct)})
-
-
-def _fit_and_score(
-    estimator: Any,
-    parameters: Mapping[str, Any],
-    data: SearchData,
-    train: Indices,
-    test: Indices,
-    settings: FitSettings,
-) -> dict[str, Any]:
-    estimator = estimator.set_params(**clone(dict(parameters), safe=False))
-    limit_threads(estimator, settings.threads)
-    fit_params = split_metadata(data.X, data.fit_params, train)
-
-    start = time.perf_counter()
-    X_train, y_train = split_rows(estimator, data.X, data.y, train)
-    X_test, y_test = split_rows(estimator, data.X, data.y, test, train)
-    fit_error = None
-    try:
-        if y_train is None:
-            estimator.fit(X_train, **fit_params)
-        else:
-            estimator.fit(X_train, y_train, **fit_params)
-    except Exception:
-        if settings.error_score == "raise":
-            raise
-        fit_error = traceback.format_exc()
-    fitted = time.perf_counter()
-
-    def score(X: Any, y: Any, rows: Indices) -> Scores:
-        if fit_error is not None:
-            return _error_scores(settings)
-        return _score(estimator, X, y, split_metadata(data.X, data.score_params, rows), settings)
-
-    test_scores = score(X_test, y_test, test)
-    score_time = 0.0 if fit_error is not None else time.perf_counter() - fitted
-    return {
-        "test_scores": test_scores,
-        "train_scores": score(X_train, y_train, train) if settings.return_train_score else None,
-        "fit_error": fit_error,
-        "fit_time": fitted - start,
-        "score_time": score_time,
-        "n_test_samples": sample_count(X_test),
-    }
-
-
-def _error_scores(settings: FitSettings) -> Any:
-    if settings.metrics is None:
-        return settings.error_score
-    return dict.fromkeys(settings.metrics, settings.error_score)
+        yield warned
+    warned += dict.fromkeys(Warned(str(warning.message), warning.category) for warning in caught)
 
 
 def _score(estimator: Any, X: Any, y: Any, score_params: dict[str, Any], settings: FitSettings) -> Scores:

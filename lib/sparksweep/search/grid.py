@@ -32,11 +32,12 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
 from sklearn.utils import indexable
 from threadpoolctl import threadpool_limits
 
-from sparksweep.search.engine import Fit, FitRaised, Fold, LocalEngine, SparkEngine
-from sparksweep.search.fit import FitResult, FitSettings, SearchData
+from sparksweep.search.engine import FitRaised, Fold, LocalEngine, SparkEngine
+from sparksweep.search.fit import FitResult, FitSettings, Member, SearchData
 from sparksweep.search.outcomes import as_rows, fit_line, give_warnings, warn_of_failed_fits
 from sparksweep.search.progress import show_progress
 from sparksweep.search.rows import split_metadata
+from sparksweep.search.tasks import Fit
 from sparksweep.search.threads import limit_threads, task_threads
 from sparksweep.session import create_session, ship_package
 
@@ -237,7 +238,7 @@ class _Evaluation:
 
     def _run(self, candidates: Sequence[Mapping[str, Any]], folds: Sequence[Fold]) -> list[FitResult]:
         fits = [
-            Fit(candidate, fold, clone(self._base_estimator), parameters)
+            Fit(candidate, fold, Member(clone(self._base_estimator), parameters))
             for candidate, parameters in enumerate(candidates)
             for fold in range(len(folds))
         ]
@@ -256,7 +257,7 @@ class _Evaluation:
     def _print_line(self, fit: Fit, result: FitResult, n_folds: int, n_candidates: int) -> None:
         line = fit_line(
             result,
-            fit.parameters,
+            fit.member.parameters,
             verbose=self._search.verbose,
             fold=(fit.fold, n_folds),
             candidate=(fit.candidate, n_candidates),

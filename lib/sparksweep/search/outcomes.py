@@ -13,9 +13,20 @@ from sklearn.exceptions import FitFailedWarning
 
 from sparksweep.search.fit import FitResult, Warned
 
-__all__ = ["as_rows", "fit_line", "give_warnings", "warn_of_failed_fits"]
+__all__ = ["AllFitsFailedError", "as_rows", "fit_line", "give_warnings", "warn_of_failed_fits"]
 
 _LINE = 80
+
+
+class AllFitsFailedError(ValueError):
+    """Every fit of a search failed. ``error`` is the last line of the first one's traceback."""
+
+    def __init__(self, message: str, error: str) -> None:
+        super().__init__(message)
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.error)
 
 
 def as_rows(
@@ -48,7 +59,7 @@ def as_rows(
 
 
 def warn_of_failed_fits(results: Sequence[FitResult], error_score: Any) -> None:
-    """Raise ValueError if every fit failed, warn if some did; with the texts of their tracebacks."""
+    """Raise AllFitsFailedError if every fit failed, warn if some did; with the texts of their tracebacks."""
     errors = Counter(result.fit_error for result in results if result.fit_error is not None)
     if not errors:
         return
@@ -58,10 +69,11 @@ def warn_of_failed_fits(results: Sequence[FitResult], error_score: Any) -> None:
     )
     failed = sum(errors.values())
     if failed == len(results):
-        raise ValueError(
+        raise AllFitsFailedError(
             f"\nAll the {failed} fits failed.\nIt is very likely that your model is misconfigured.\n"
             "You can try to debug the error by setting error_score='raise'.\n\n"
-            f"Below are more details about the failures:\n{details}"
+            f"Below are more details about the failures:\n{details}",
+            next(iter(errors)).strip().splitlines()[-1],
         )
     warnings.warn(
         f"\n{failed} fits failed out of a total of {len(results)}.\n"
