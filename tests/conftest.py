@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from sparksweep.java import use_java
+
 ROOT = Path(__file__).parent.parent
 
 # Spark's Python workers inherit these from the JVM, which inherits them from this process. They must
@@ -14,3 +16,4 @@ ROOT = Path(__file__).parent.parent
 os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "lib"), str(ROOT)])
+use_java()

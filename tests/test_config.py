@@ -65,7 +65,12 @@ def test_every_key_is_set_and_explained(path):
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines):
         is_section = line.endswith(":") and not line.startswith(" ")
-        if ":" in line and not line.lstrip().startswith("#") and not line.startswith("    ") and not is_section:
+        if (
+            ":" in line
+            and not line.lstrip().startswith("#")
+            and not line.startswith("    ")
+            and not is_section
+        ):
             assert "#" in line or lines[number - 1].lstrip().startswith("#"), line
 
 
@@ -108,7 +113,10 @@ def test_set_overrides_any_key(tmp_path):
         ("search: {grid: {max_depth: [3]}}\n", "the key 'input' is missing"),
         (SMALL + "  folds: 1\n", "search.folds: Input should be greater than or equal to 2, but 1 was given"),
         (SMALL + "  folds: many\n", "search.folds: .*'many' was given"),
-        (SMALL + "  metric: neg_logloss\n", "search.metric: .*no metric 'neg_logloss'; did you mean 'neg_log_loss'?"),
+        (
+            SMALL + "  metric: neg_logloss\n",
+            "search.metric: .*no metric 'neg_logloss'; did you mean 'neg_log_loss'?",
+        ),
         (
             "input: d\nsearch: {grid: {max_dept: [3]}}\n",
             "search: grid.max_dept: XGBClassifier has no such parameter; did you mean 'max_depth'?",
@@ -119,10 +127,14 @@ def test_set_overrides_any_key(tmp_path):
         ),
         (SMALL + "  parameters: {max_depth: 1}\n", "grid.max_depth: it is fixed under parameters too"),
         ("input: d\nsearch: {grid: {max_depth: []}}\n", "grid.max_depth: the list is empty"),
-        ("input: d\nsearch: {grid: {max_depth: 3}}\n", "search.grid.max_depth: .* valid list, but 3 was given"),
+        (
+            "input: d\nsearch: {grid: {max_depth: 3}}\n",
+            "search.grid.max_depth: .* valid list, but 3 was given",
+        ),
         (SMALL + "features: {app: half}\n", "features.app: .*'half' was given"),
         (
-            SMALL + "features: {brand_model: false, weekday: false, hour: false, weekday_hour: false, app: false, "
+            SMALL
+            + "features: {brand_model: false, weekday: false, hour: false, weekday_hour: false, app: false, "
             "label: false, category: false, word: false}\n",
             "features: every feature family is off",
         ),

@@ -135,6 +135,12 @@ class JobConfig(_Section):
     search: SearchConfig
     spark: SparkConfig = SparkConfig()
 
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Where the job reads and writes."""
+        places = (self.input, self.output, self.cache, self.staging)
+        return tuple(uri for uri in places if uri is not None)
+
 
 def parse_options(description: str, default: Path, arguments: Sequence[str] | None = None) -> JobConfig:
     """Read a job's command line and the configuration that it names.

@@ -1,0 +1,23 @@
+"""Bytes -> DataFrames: the schemas of the tables, their files, and the devices in file order."""
+
+from __future__ import annotations
+
+from sparksweep.data.arrow import from_pandas, to_pandas
+from sparksweep.data.devices import Devices, read_devices
+from sparksweep.data.files import find_tables
+from sparksweep.data.ingest import read_tables
+from sparksweep.data.malformed import explain_malformed
+from sparksweep.data.schemas import SCHEMAS
+from sparksweep.data.tables import Tables
+
+__all__ = [
+    "SCHEMAS",
+    "Devices",
+    "Tables",
+    "explain_malformed",
+    "find_tables",
+    "from_pandas",
+    "read_devices",
+    "read_tables",
+    "to_pandas",
+]

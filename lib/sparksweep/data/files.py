@@ -1,0 +1,81 @@
+"""Where the file of each table lies, and whether it looks like that table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from sparksweep.data.jvm_files import first_lines
+from sparksweep.data.schemas import SCHEMAS
+from sparksweep.errors import DataError, StorageError
+from sparksweep.storage import Store, StoredFile
+
+__all__ = ["TableFile", "check_beginning", "find_tables"]
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """The file of one table in a store: ``NAME.csv`` or ``NAME.csv.zip``."""
+
+    name: str
+    file: StoredFile
+    store: Store
+
+    @property
+    def url(self) -> str:
+        """The file's address as Hadoop's file systems take it."""
+        return self.store.url(self.file.name)
+
+    @property
+    def is_zip(self) -> bool:
+        """Whether it must be unpacked before Spark can read it."""
+        return self.file.name.endswith(".zip")
+
+    def __str__(self) -> str:
+        """Return the file as the user knows it."""
+        return f"{self.store.uri.rstrip('/')}/{self.file.name}"
+
+
+def find_tables(store: Store) -> list[TableFile]:
+    """Find the file of each of the seven tables.
+
+    Where ``NAME.csv`` and ``NAME.csv.zip`` both lie there, the plain file is taken: it needs no unpacking,
+    and it is the one that a person can have edited.
+
+    Raises
+    ------
+    StorageError
+        If files are missing: all of them are named.
+    """
+    files = {file.name: file for file in store.list()}
+    found = {table: files.get(f"{table}.csv") or files.get(f"{table}.csv.zip") for table in SCHEMAS}
+    missing = [f"{table}.csv" for table, file in found.items() if file is None]
+    if missing:
+        raise StorageError(
+            f"{store.uri} lacks {', '.join(missing)}: put them there, as they are or as .csv.zip, "
+            "or point at the folder that has them"
+        )
+    return [TableFile(table, file, store) for table, file in found.items() if file is not None]
+
+
+def check_beginning(spark: SparkSession, table: str, shown: str, url: str) -> None:
+    """Check that a CSV has the header of its table and a row below it.
+
+    Raises
+    ------
+    DataError
+        If it does not.
+    """
+    expected = ",".join(SCHEMAS[table].names)
+    header, row = first_lines(spark, url)
+    if header is None:
+        raise DataError(f"{shown} is empty: it must begin with {expected!r} and hold at least one row")
+    found = ",".join(name.strip().strip('"') for name in header.split(","))
+    if found != expected:
+        raise DataError(
+            f"{shown} begins with {found[:200]!r} instead of {expected!r}: "
+            "give it the columns of the competition, in their order"
+        )
+    if row is None:
+        raise DataError(f"{shown} has a header but no row: it must hold at least one")

@@ -1,0 +1,62 @@
+"""What every store must do, wherever its bytes lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparksweep.errors import StorageError
+
+
+def check_store(store, folder):
+    """Check all methods on an empty store; ``folder`` is a local one that the check may use."""
+    assert list(store.list()) == []
+    assert list(store.folders()) == []
+    store.check_writable()
+    assert list(store.list()) == []
+
+    store.write("b.txt", b"first")
+    before = store.stat("b.txt")
+    assert (before.name, before.size) == ("b.txt", 5)
+    store.write("b.txt", b"second")
+    after = store.stat("b.txt")
+    assert after.size == 6
+    assert after.version != before.version
+    assert store.read("b.txt") == b"second"
+
+    local = folder / "large"
+    local.write_bytes(bytes(range(256)) * 5000)
+    store.write("a b,é.bin", local)
+    assert store.read("a b,é.bin") == local.read_bytes()
+    store.write("empty", b"")
+    assert store.read("empty") == b""
+
+    store.write("run-1/journal/1.json", b"{}")
+    store.write("run-2/best.json", b"[]")
+    assert [(file.name, file.size) for file in store.list()] == [
+        ("a b,é.bin", 1_280_000),
+        ("b.txt", 6),
+        ("empty", 0),
+    ]
+    assert list(store.folders()) == ["run-1", "run-2"]
+    inner = store.child("run-1")
+    assert list(inner.list()) == []
+    assert list(inner.folders()) == ["journal"]
+    assert inner.read("journal/1.json") == b"{}"
+    assert [file.name for file in inner.child("journal").list()] == ["1.json"]
+    assert inner.uri == f"{store.uri}/run-1"
+    assert inner.url("journal/1.json") == store.url("run-1/journal/1.json")
+
+    assert store.list()[1] == after
+    assert store.exists("run-2/best.json")
+    assert not store.exists("run-2")
+    assert not store.exists("run-2/best")
+    assert list(store.child("none").list()) == []
+    for missing in (store.read, store.stat):
+        with pytest.raises(StorageError, match=r"none/x\.csv"):
+            missing("none/x.csv")
+    with pytest.raises(StorageError, match=r"no-such-source"):
+        store.write("c.txt", folder / "no-such-source")
+    assert not store.exists("c.txt")
+    for name in ("", "/etc/passwd", "../b.txt", "run-1/../../b.txt"):
+        with pytest.raises(ValueError, match="does not name a file below"):
+            store.write(name, b"")
