@@ -165,7 +165,7 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="override a key, such as --set search.folds=3 or --set search.grid.max_depth=[3,4]; may be repeated",
+        help="override a key, as in --set search.folds=3 or --set search.grid.max_depth=[3,4] (repeatable)",
     )
     options = parser.parse_args(arguments)
     return load_config(options.config, options.overrides)

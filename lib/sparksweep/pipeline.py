@@ -117,22 +117,20 @@ def _where_executors_see(store: Store, config: JobConfig, spark: SparkSession) -
     files = [table.file.name for table in find_tables(store)]
     if isinstance(store, BlobStore):
         store = fetch(store, files, Path(config.cache) / "blobs")
-    if str(spark.sparkContext.master).startswith("local"):  # local-cluster too: its executors share this disk
-        return store, config.cache
     if config.staging is not None:
         shared = open_store(config.staging, spark=spark)
         return (stage(store, files, shared) if isinstance(store, LocalStore) else store), config.staging
-    if isinstance(store, LocalStore):
-        blind = hosts_without(spark, [store.path(name) for name in files])
-        if blind:
-            raise StorageError(
-                f"{store.uri} is a folder of the driver, and the executors on {', '.join(blind)} do not see "
-                "it: set staging to a URI that all hosts share, or give input as one"
-            )
+    needed = [store.path(name) for name in files] if isinstance(store, LocalStore) else []
     if any(name.endswith(".zip") for name in files) and "://" not in config.cache:
-        raise ConfigError(
-            f"cache={config.cache} is a folder of the driver, and zips have to be unpacked where all hosts "
-            "see them: set staging to a URI that they share"
+        cache = LocalStore(Path(config.cache))
+        cache.write("seen-by-executors", b"Whether all executors see this folder.\n")
+        needed.append(cache.path("seen-by-executors"))
+    blind = hosts_without(spark, needed)
+    if blind:
+        raise StorageError(
+            f"{store.uri} or the cache {config.cache} is a folder of the driver, and the executors on "
+            f"{', '.join(blind)} do not see it: set staging to a URI that all hosts share, such as "
+            "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER"
         )
     return store, config.cache
 

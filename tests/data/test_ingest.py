@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from sparksweep.data import SCHEMAS, Tables, read_tables
 from sparksweep.errors import DataError, SetupError, StorageError
-from sparksweep.storage import LocalStore
+from sparksweep.storage import HadoopStore, LocalStore
 from tests.data.competition import write_competition, zip_table
 
 
@@ -66,6 +66,15 @@ def test_zips_are_unpacked_once_a_version(spark_session: SparkSession, folder: P
     assert [row["device_id"] for row in tables.gender_age_test.collect()] == [55, 56]
     assert len(set(_unpacked(folder)) - set(first)) == 1
     assert tables.files["gender_age_test"] == f"{folder}/gender_age_test.csv.zip"
+
+
+def test_a_file_system_of_hadoop(spark_session: SparkSession, folder: Path) -> None:
+    zip_table(folder, "app_events")
+    store = HadoopStore(f"file://{folder}", spark_session)
+    tables = read_tables(spark_session, store, cache=f"file://{folder.parent}/cache/")
+    assert [tuple(row) for row in tables.app_events.collect()] == [(900, 9000, 1, 1)]
+    assert tables.files["events"] == f"file://{folder}/events.csv"
+    assert len(_unpacked(folder)) == 1
 
 
 def test_the_plain_file_goes_before_its_zip(spark_session: SparkSession, folder: Path) -> None:

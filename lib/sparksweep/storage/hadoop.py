@@ -54,7 +54,8 @@ class HadoopStore:
 
     def folders(self) -> Sequence[str]:
         """Return the names of the folders that lie directly in the folder."""
-        return [str(found.getPath().getName()) for found in self._entries() if found.isDirectory()]
+        # abfs lists a folder twice: once for what lies in it, once for the blob that marks it.
+        return sorted({str(found.getPath().getName()) for found in self._entries() if found.isDirectory()})
 
     def exists(self, name: str) -> bool:
         """Return whether there is such a file."""

@@ -70,23 +70,27 @@ def write_dataset(
     shape = Shape(scale)
     if seed < 0:
         raise ConfigError(f"seed={seed}: give a whole number from 0")
-    with _room(output):
+    with _writing_to(output):
         output.mkdir(parents=True, exist_ok=True)
         _refuse_to_overwrite(output, shape)
         folder = tempfile.TemporaryDirectory(dir=output, prefix=".incomplete-")
     with folder:
         written = []
         for name, batches in _tables(shape, seed):
-            with _room(output):
-                written.append(write_table(Path(folder.name), name, batches, zipped=zipped))
+            with _writing_to(output):
+                written.append(
+                    write_table(
+                        Path(folder.name), name, batches, expected_rows=shape.rows[name], zipped=zipped
+                    )
+                )
             if progress is not None:
                 progress(written[-1])
-        with _room(output):
+        with _writing_to(output):
             return tuple(_moved(table, output) for table in written)
 
 
 @contextmanager
-def _room(output: Path) -> Iterator[None]:
+def _writing_to(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -165,4 +169,4 @@ def _app_events(listings: Iterator[Listings], app_ids: npt.NDArray[np.int64]) ->
 
 
 def _batch(**columns: Any) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns.values()], names=list(columns))
+    return pa.RecordBatch.from_pydict(columns)

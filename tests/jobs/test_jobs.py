@@ -1,0 +1,148 @@
+"""The jobs as a person starts them: in a process of their own, that finds the package by itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparksweep.data.synthetic import write_dataset
+from tests.blob_server import blob_server, new_container
+from tests.conftest import ROOT
+
+__all__ = ["blob_server"]
+
+JOBS = sorted((ROOT / "jobs").glob("*.py"))
+SPARK_SUBMIT = Path(sys.executable).with_name("spark-submit")
+GRID = "search.grid={n_estimators: [2, 4], max_depth: [2], colsample_bylevel: [0.1]}"
+QUICK = ["--config", "conf/sweep.yml", "--set", "synthetic=null", "--set", "search.folds=2", "--set", GRID]
+JAR = "hadoop-azure-*.jar"
+
+
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("zipped")
+    write_dataset(folder, scale=0.01, seed=0, zipped=True)
+    return folder
+
+
+def start(command, cwd=ROOT, **environ):
+    """Run a command as from a shell: without what the tests add to the environment."""
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SPARK_LOCAL_IP")
+    }
+    clean |= {"SPARK_LOCAL_IP": "127.0.0.1"} | environ
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+def newest(output):
+    return output / (output / "latest.txt").read_text().strip()
+
+
+def test_bare_spark_submit_on_executors_of_their_own(zipped, tmp_path):
+    """Two executors, each a process that has no lib/ on its path; the input is zipped."""
+    output = tmp_path / "runs"
+    master = ["--master", "local-cluster[2,1,1024]", "--conf", "spark.ui.enabled=false"]
+    places = ["--set", f"input={zipped}", "--set", f"output={output}", "--set", f"cache={tmp_path / 'cache'}"]
+    done = start([SPARK_SUBMIT, *master, "jobs/distributed_sweep.py", *QUICK, *places])
+    assert done.returncode == 0, done.stderr
+    best = json.loads((newest(output) / "best.json").read_text())
+    assert (best["candidates"], best["fits"], best["failed_fits"]) == (2, 4, 0)
+    assert "2 candidates, 4 fits" in done.stdout
+    assert "4 / 4 fits" in done.stdout  # spark-submit joins the two streams of its Python
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/cwd").exists(), reason="a path that each process sees as its own is Linux's"
+)
+def test_a_folder_that_executors_do_not_see_is_refused(zipped, tmp_path):
+    """The driver works in the folder above the data; an executor's own folder is another."""
+    master = ["--master", "local-cluster[1,1,1024]", "--conf", "spark.ui.enabled=false"]
+    places = ["--set", f"input=/proc/self/cwd/{zipped.name}", "--set", f"output={tmp_path / 'runs'}"]
+    options = [word if word != "conf/sweep.yml" else ROOT / word for word in QUICK]
+    done = start(
+        [SPARK_SUBMIT, *master, ROOT / "jobs/distributed_sweep.py", *options, *places], cwd=zipped.parent
+    )
+    assert done.returncode == 2, done.stderr
+    sentence = next(line for line in done.stdout.splitlines() if line.startswith("error: "))
+    assert "is a folder of the driver" in sentence
+    assert "set staging to a URI" in sentence
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_from_a_container_to_a_container(blob_server, zipped, tmp_path):
+    """Upload; then read once by azure-storage-blob, once by Spark itself, which also writes the run's folder."""
+    jar = next((ROOT / ".cache" / "jars").glob(JAR), None)
+    if jar is None:
+        pytest.fail("hadoop-azure is not there: run make setup-test", pytrace=False)
+    container, environ = new_container(), blob_server.environ()
+    uploaded = start(
+        [sys.executable, "jobs/upload_dataset.py", "--input", zipped, "--output", f"az://{container}/raw"],
+        **environ,
+    )
+    assert uploaded.returncode == 0, uploaded.stderr
+    assert "7 files uploaded" in uploaded.stdout
+
+    submit = [SPARK_SUBMIT, "--master", "local[2,4]", "--jars", jar, "--conf", "spark.ui.enabled=false"]
+    four = [
+        word for name in ("app", "label", "category", "word") for word in ("--set", f"features.{name}=false")
+    ]
+    spark_uri = f"abfs://{container}@{blob_server.account}.dfs.core.windows.net"
+    local, remote = tmp_path / "runs", f"{spark_uri}/runs"
+    tables = []
+    for source, output in ((f"az://{container}/raw", local), (f"{spark_uri}/raw", remote)):
+        places = [
+            "--set",
+            f"input={source}",
+            "--set",
+            f"output={output}",
+            "--set",
+            f"cache={tmp_path / 'cache'}",
+        ]
+        done = start([*submit, "jobs/single_vm_small.py", *QUICK, *four, *places], **environ)
+        assert done.returncode == 0, done.stderr
+        assert blob_server.key not in done.stdout + done.stderr
+        tables.append(done.stdout)
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "lib")!r})
+from sparksweep.storage import open_store
+run = open_store("az://{container}/runs").read("latest.txt").decode().strip()
+folder = open_store("az://{container}/runs/" + run)
+print(*sorted(file.name for file in folder.list()))
+print(folder.read("results.csv").decode())
+"""
+    read = start([sys.executable, "-c", code], **environ)
+    assert read.returncode == 0, read.stderr
+    names, *rows = read.stdout.strip().splitlines()
+    assert names.split() == sorted(path.name for path in newest(local).iterdir())
+
+    def scores(lines):
+        return [
+            {key: row[key] for key in ("rank", "mean", "fold0", "fold1")} for row in csv.DictReader(lines)
+        ]
+
+    assert scores(rows) == scores((newest(local) / "results.csv").read_text().splitlines())
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_help_is_complete_and_the_job_is_short(job):
+    done = start([sys.executable, job, "--help"])
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
+    assert len(job.read_text().splitlines()) <= 40
+    assert start([sys.executable, job, "--nonsense"]).returncode == 2
