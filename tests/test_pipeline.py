@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import shutil
@@ -21,7 +22,10 @@ from sparksweep.data.synthetic import write_dataset
 from sparksweep.features import build_features, to_matrix
 from sparksweep.pipeline import run_job
 from sparksweep.storage import open_store
+from tests.blob_server import blob_server
 from tests.conftest import ROOT
+
+__all__ = ["blob_server"]
 
 SWEEP = ROOT / "conf" / "sweep.yml"
 OFF = [word for name in ("app", "label", "category", "word") for word in ("--set", f"features.{name}=false")]
@@ -234,6 +238,27 @@ def test_a_mistake_ends_in_one_sentence(copied, tmp_path, sweep, mistake):
         assert word in sentence
     assert "Traceback" not in err
     assert not list((tmp_path / "runs").glob("*")), "something was left half-written"
+
+
+@pytest.mark.parametrize(
+    ("container", "key", "words"),
+    [
+        ("none-such", None, ["none-such", "container"]),
+        ("none-such", base64.b64encode(b"another key" * 6).decode(), ["AZURE_STORAGE_CONNECTION_STRING"]),
+    ],
+    ids=["missing container", "wrong key"],
+)
+def test_a_container_that_cannot_be_read(blob_server, tmp_path, sweep, monkeypatch, container, key, words):
+    for name, value in blob_server.environ(key=key).items():
+        monkeypatch.setenv(name, value)
+    code, _, err = sweep(f"az://{container}/raw")
+    assert code == 2
+    sentence = err.splitlines()[-1]
+    assert sentence.startswith("error: ")
+    for word in words:
+        assert word in sentence
+    assert (key or blob_server.key) not in err
+    assert not list((tmp_path / "runs").glob("*"))
 
 
 @pytest.mark.parametrize("output", ["/proc/runs", "{input}/events.csv/runs"])

@@ -46,12 +46,14 @@ def run_job(description: str, default_config: Path, arguments: Sequence[str] | N
     """
     try:
         config = parse_options(description, default_config, arguments)
+        # Spark gets keys only where it reads or writes Azure itself.
+        is_azure = any(uri.startswith(("abfs", "wasb")) for uri in config.uris)
         with open_session(
             "sparksweep",
             master=config.spark.master,
             conf=config.spark.conf,
-            hadoop_conf=hadoop_configuration(os.environ),
-            azure=any(uri.startswith(("abfs", "wasb")) for uri in config.uris),
+            hadoop_conf=hadoop_configuration(os.environ, config.uris) if is_azure else {},
+            azure=is_azure,
         ) as spark:
             sweep(config, spark)
     except SparksweepError as error:

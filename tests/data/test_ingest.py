@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from dataclasses import fields
@@ -54,11 +55,16 @@ def test_zips_are_unpacked_once_a_version(spark_session: SparkSession, folder: P
     for table in SCHEMAS:
         zip_table(folder, table)
     assert _rows(_read(spark_session, folder)) == plain
-    first = {path: path.stat().st_mtime_ns for path in _unpacked(folder)}
+    first = _unpacked(folder)
     assert len(first) == len(SCHEMAS)
 
+    for table in SCHEMAS:  # of the same version as far as one can see: it is not opened again
+        archive = folder / f"{table}.csv.zip"
+        found = archive.stat()
+        archive.write_bytes(b"\0" * found.st_size)
+        os.utime(archive, ns=(found.st_atime_ns, found.st_mtime_ns))
     assert _rows(_read(spark_session, folder)) == plain
-    assert {path: path.stat().st_mtime_ns for path in _unpacked(folder)} == first
+    assert _unpacked(folder) == first
 
     write_competition(folder.parent / "other", gender_age_test=[(55,), (56,)])
     zip_table(folder.parent / "other", "gender_age_test").replace(folder / "gender_age_test.csv.zip")

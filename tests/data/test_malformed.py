@@ -106,6 +106,7 @@ def test_the_table_that_is_at_fault_is_found(spark_session: SparkSession, folder
 
 
 def test_other_errors_pass(spark_session: SparkSession, folder: Path) -> None:
+    (folder / "label_categories.csv").write_text("label_id,category\nb,7\n")
     tables = _read(spark_session, folder)
     with pytest.raises(ZeroDivisionError), explain_malformed(tables):
         _ = 1 / 0

@@ -85,13 +85,17 @@ def test_the_classes_have_the_published_members_and_at_the_smallest_scale_one_a_
     assert apportion(Shape(SMALLEST_SCALE).train_devices, list(GROUPS.values())).min() >= 5
 
 
-def test_scale_1_sells_every_brand_and_model(full_people):
-    phones = draw_phones(Shape(1.0), full_people, np.random.default_rng(0))
+@pytest.mark.parametrize(("scale", "brands", "models"), [(SMALLEST_SCALE, 6, 72), (1.0, 131, 1_599)])
+def test_every_brand_and_model_is_sold(scale, brands, models):
+    shape = Shape(scale)
+    people = draw_people(shape, np.random.default_rng(0))
 
-    assert len(phones.device_ids) == 187_245
-    assert len(np.unique(phones.device_ids)) == 74_645 + 112_071
-    assert len(np.unique(phones.brands)) == 131
-    assert len(np.unique(phones.models)) == 1_599
+    phones = draw_phones(shape, people, np.random.default_rng(1))
+
+    assert len(phones.device_ids) == shape.phone_rows
+    assert len(np.unique(phones.device_ids)) == shape.train_devices + shape.test_devices
+    assert len(np.unique(phones.brands)) == brands
+    assert len(np.unique(phones.models)) == models
 
 
 def test_31_percent_of_the_devices_are_active(full_people):

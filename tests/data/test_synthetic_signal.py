@@ -10,7 +10,9 @@ from sklearn.metrics import mutual_info_score
 from sklearn.model_selection import cross_val_score
 from sklearn.naive_bayes import BernoulliNB
 
-from sparksweep.data.synthetic import write_dataset
+from sparksweep.data.synthetic import Shape, write_dataset
+from sparksweep.data.synthetic.people import draw_people
+from sparksweep.data.synthetic.phones import draw_phones
 
 SHUFFLES = 20
 
@@ -60,12 +62,19 @@ def shows_more_than_by_chance(values, groups):
     return mutual_info_score(values, groups) > max(shuffled)
 
 
-@pytest.mark.parametrize("column", ["phone_brand", "device_model"])
-def test_phones_tell_of_the_group(folder, groups, column):
-    phones = pd.read_csv(folder / "phone_brand_device_model.csv").drop_duplicates("device_id")
-    phones = phones.join(groups, on="device_id", how="inner")
+def test_phones_tell_of_the_group():
+    shape = Shape(0.3)
+    people = draw_people(shape, np.random.default_rng(0))
+    phones = draw_phones(shape, people, np.random.default_rng(1))
+    owners = pd.Series(people.groups, index=people.ids)[phones.device_ids]
+    brand, model = (pd.factorize(names)[0] for names in (phones.brands, phones.models))
+    rows = pd.DataFrame({"brand": brand, "model": model, "group": owners.to_numpy()})
+    rng = np.random.default_rng(0)
+    within_brands = [rows.groupby("brand")["group"].transform(rng.permutation) for _ in range(SHUFFLES)]
 
-    assert shows_more_than_by_chance(phones[column], phones["group"].to_numpy())
+    assert shows_more_than_by_chance(rows["brand"], rows["group"].to_numpy())
+    by_brand_alone = max(mutual_info_score(rows["model"], groups) for groups in within_brands)
+    assert mutual_info_score(rows["model"], rows["group"]) > by_brand_alone
 
 
 def test_hours_tell_of_the_group(events):

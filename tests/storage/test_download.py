@@ -233,6 +233,8 @@ def test_a_cache_that_cannot_be_written_is_named(blobs, tmp_path):
         StorageError, match=rf"the cache {tmp_path}/file/.* cannot be written \(Not a directory\)"
     ):
         fetch(blobs.open("data"), NAMES, tmp_path / "file")
+    with pytest.raises(StorageError, match="abfss://c@a/cache cannot take blobs"):
+        fetch(blobs.open("data"), NAMES, "abfss://c@a/cache")
 
 
 def test_a_disk_without_hard_links(blobs, tmp_path, monkeypatch):

@@ -198,7 +198,7 @@ class BlobStore:
     def _entries(self) -> Iterator[BlobProperties | BlobPrefix]:
         with blob_errors(self._folder):
             found = self._client.walk_blobs(self._full(""), include=["metadata"], delimiter="/")
-            for entry in found:
+            for entry in sorted(found, key=lambda entry: entry.name):
                 name = self._relative(entry.name)
                 if name and not name.startswith("."):
                     yield entry

@@ -46,7 +46,9 @@ _AHEAD = 12
 _KEPT_SECONDS = 14 * 24 * 3600
 
 
-def fetch(store: BlobStore, names: Iterable[str], cache: Path, *, progress: bool = True) -> LocalStore:
+def fetch(
+    store: BlobStore, names: Iterable[str], cache: str | Path, *, progress: bool = True
+) -> LocalStore:
     """Download blobs that the cache does not have, and return the folder where they lie.
 
     Each file has the name that it has in ``store``. A version that was fetched once is not fetched again,
@@ -56,7 +58,7 @@ def fetch(store: BlobStore, names: Iterable[str], cache: Path, *, progress: bool
     ----------
     store : BlobStore
     names : iterable of str
-    cache : path
+    cache : str or path
         A folder of this machine, made if it is not there. Snapshots that nobody has asked for in two weeks
         leave it.
     progress : bool
@@ -68,6 +70,8 @@ def fetch(store: BlobStore, names: Iterable[str], cache: Path, *, progress: bool
         If a blob is missing, refused or damaged on its way, if the connection breaks for good, or if the
         cache cannot be written.
     """
+    if "://" in str(cache):
+        raise StorageError(f"the cache {cache} cannot take blobs: name a folder of this machine")
     files = [store.stat(name) for name in dict.fromkeys(names)]
     place = Path(cache).absolute() / f"{store.container}-{_hash(store.origin)}"
     wanted = {place / "files" / _hash(file.name, file.version): file for file in files}
