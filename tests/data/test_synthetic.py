@@ -7,8 +7,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import functions as F
 
-from sparksweep.data.synthetic import write_dataset
+from sparksweep.data import SCHEMAS, read_tables
+from sparksweep.data.synthetic import Shape, write_dataset
+from sparksweep.storage import LocalStore
 
 TRAIN, TEST, ACTIVE = 746, 1_121, 233 + 352 + 24
 LINES = {
@@ -43,6 +46,18 @@ def sets(tables):
     rows = tables["app_events"].merge(tables["events"][["event_id", "device_id"]], on="event_id", how="left")
     assert rows["device_id"].notna().all()
     return rows
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_spark_reads_every_value(spark_session, folder, tmp_path, name):
+    table = getattr(read_tables(spark_session, LocalStore(folder), cache=str(tmp_path)), name)
+
+    counts = table.agg(*(F.count(column).alias(column) for column in SCHEMAS[name].names)).first().asDict()
+
+    missing = {"category": 1}
+    assert counts == {
+        column: Shape(0.01).rows[name] - missing.get(column, 0) for column in SCHEMAS[name].names
+    }
 
 
 @pytest.mark.parametrize("name", LINES)

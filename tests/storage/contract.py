@@ -32,6 +32,8 @@ def check_store(store, folder):
 
     store.write("run-1/journal/1.json", b"{}")
     store.write("run-2/best.json", b"[]")
+    store.write(".hidden", b"0")
+    store.write(".git/config", b"0")
     assert [(file.name, file.size) for file in store.list()] == [
         ("a b,é.bin", 1_280_000),
         ("b.txt", 6),

@@ -6,6 +6,7 @@ from tests.storage.contract import check_store
 
 def test_a_local_folder_is_a_store(tmp_path):
     check_store(LocalStore(tmp_path / "made" / "as needed"), tmp_path)
+    assert list(tmp_path.rglob("*.tmp")) == []
 
 
 def test_a_folder_of_blobs_is_a_store(container, tmp_path):
@@ -21,5 +22,5 @@ def test_a_whole_container_is_a_store(container, tmp_path):
 def test_a_hadoop_file_system_is_a_store(spark_session, tmp_path):
     folder = tmp_path / "made" / "as needed"
     check_store(HadoopStore(f"file://{folder}/", spark_session), tmp_path)
-    hidden = [path.name for path in folder.rglob(".*") if path.suffix != ".crc"]
-    assert hidden == [], "temporary files were left"
+    temporary = [path.name for path in folder.rglob("*.tmp")]
+    assert temporary == []

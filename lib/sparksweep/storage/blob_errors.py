@@ -49,7 +49,7 @@ def without_warnings(name: str) -> Iterator[None]:
 def _sentence(error: AzureError, folder: BlobFolder, name: str | None) -> str:
     place = folder.uri if name is None else f"{folder.uri}/{name}"
     status = error.status_code if isinstance(error, HttpResponseError) else None
-    if status is None or status < 400:
+    if status is None:
         return f"{place}: {_not_answered(error, folder)}"
     return f"{place}: the storage account {folder.credentials.account} {_answered(error, status, folder)}"
 

@@ -46,9 +46,7 @@ _AHEAD = 12
 _KEPT_SECONDS = 14 * 24 * 3600
 
 
-def fetch(
-    store: BlobStore, names: Iterable[str], cache: str | Path, *, progress: bool = True
-) -> LocalStore:
+def fetch(store: BlobStore, names: Iterable[str], cache: str | Path, *, progress: bool = True) -> LocalStore:
     """Download blobs that the cache does not have, and return the folder where they lie.
 
     Each file has the name that it has in ``store``. A version that was fetched once is not fetched again,

@@ -14,7 +14,8 @@ from sparksweep.data.synthetic.shape import Shape, apportion
 
 __all__ = ["Apps", "Installed", "Labels", "draw_apps", "draw_installed", "draw_labels"]
 
-# How much the groups differ in the topics of the apps that they have, and in the single apps.
+# How much the groups differ in the topics of their apps and in the single apps: enough for a log loss of 2.01
+# of the devices with events at scale 1, where all devices can be learned from, and 2.15 at scale 0.1.
 _TOPIC_STRENGTH = 0.30
 _APP_STRENGTH = 0.25
 

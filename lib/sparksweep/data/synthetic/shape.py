@@ -15,7 +15,7 @@ __all__ = ["LARGEST_SCALE", "SMALLEST_SCALE", "Shape", "apportion"]
 
 # Below it a class of the training devices has fewer members than the five folds of the jobs.
 SMALLEST_SCALE = 0.002
-# Here the arrays of the events take some 4 GB of memory.
+# Here the arrays of the events take some 3 GB of memory.
 LARGEST_SCALE = 10.0
 
 
