@@ -34,7 +34,12 @@ _BLOCK = 8 << 20
 _AT_ONCE = 4
 
 # A dead endpoint ends after some ten seconds. The default is to try for a minute and a half.
-_RETRY = {"initial_backoff": 1, "increment_base": 2, "retry_total": 3, "random_jitter_range": 1}
+_RETRY: dict[str, Any] = {
+    "initial_backoff": 1,
+    "increment_base": 2,
+    "retry_total": 3,
+    "random_jitter_range": 1,
+}
 
 
 class BlobStore:
