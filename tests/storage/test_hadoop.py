@@ -58,8 +58,9 @@ def fail_in_java(spark, message):
 
 
 def test_what_java_says_after_a_question_mark_is_not_repeated(spark_session):
+    message = "Odd, GET, http://127.0.0.1/c?sv=1&sig=SECRET, rId: 1\nmore"
     with pytest.raises(StorageError) as refused:
-        fail_in_java(spark_session, "Odd, GET, http://127.0.0.1/c?sv=1&sig=SECRET, rId: 1\nmore")
+        fail_in_java(spark_session, message)
     sentence = "abfs://c@a/x: Hadoop says 'IOException: Odd, GET, http://127.0.0.1/c rId: 1': check the URI"
     assert str(refused.value) == f"{sentence} and what the file system allows"
     assert "SECRET" not in "".join(traceback.format_exception(refused.value))

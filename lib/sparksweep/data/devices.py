@@ -62,8 +62,9 @@ def read_devices(tables: Tables) -> Devices:
 def _in_file_order(table: DataFrame) -> pd.DataFrame:
     # Sorted here, since Spark would read the file twice: once to find out how to share out the sorting.
     rows = to_pandas(table.select("position.*", *table.drop("position").columns))
-    ordered: pd.DataFrame = rows.sort_values(["split", "row"], ignore_index=True)
-    return ordered.drop(columns=["split", "row"])
+    places = ["split", "row"]
+    ordered: pd.DataFrame = rows.sort_values(places, ignore_index=True).drop(columns=places)
+    return ordered
 
 
 def _check_ids(rows: pd.DataFrame, file: str) -> None:
