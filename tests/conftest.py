@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 from sparksweep.java import use_java
+from tests.blob_server import blob_server
+
+__all__ = ["ROOT", "blob_server"]
 
 ROOT = Path(__file__).parent.parent
 

@@ -22,10 +22,7 @@ from sparksweep.data.synthetic import write_dataset
 from sparksweep.features import build_features, to_matrix
 from sparksweep.pipeline import run_job
 from sparksweep.storage import open_store
-from tests.blob_server import blob_server
 from tests.conftest import ROOT
-
-__all__ = ["blob_server"]
 
 SWEEP = ROOT / "conf" / "sweep.yml"
 OFF = [word for name in ("app", "label", "category", "word") for word in ("--set", f"features.{name}=false")]

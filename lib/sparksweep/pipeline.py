@@ -118,7 +118,7 @@ def _where_executors_see(store: Store, config: JobConfig, spark: SparkSession) -
     """Return a store that Spark reads from every host, and where zips may be unpacked for all of them."""
     files = [table.file.name for table in find_tables(store)]
     if isinstance(store, BlobStore):
-        store = fetch(store, files, Path(config.cache) / "blobs")
+        store = fetch(store, files, f"{config.cache}/blobs")
     if config.staging is not None:
         shared = open_store(config.staging, spark=spark)
         return (stage(store, files, shared) if isinstance(store, LocalStore) else store), config.staging

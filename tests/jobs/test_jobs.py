@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 from sparksweep.data.synthetic import write_dataset
-from tests.blob_server import blob_server, new_container
+from tests.blob_server import new_container
 from tests.conftest import ROOT
-
-__all__ = ["blob_server"]
 
 JOBS = sorted((ROOT / "jobs").glob("*.py"))
 SPARK_SUBMIT = Path(sys.executable).with_name("spark-submit")

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from sparksweep.storage import BlobStore
-from tests.blob_server import BlobServer, blob_server, new_container
-
-__all__ = ["IMPATIENT", "blob_server"]
+from tests.blob_server import BlobServer, new_container
 
 # Instead of the pauses between attempts, which add up to ten seconds.
-IMPATIENT = {"initial_backoff": 0, "increment_base": 1, "retry_total": 1, "random_jitter_range": 0}
+IMPATIENT = {"backoff": 0, "retry_total": 1, "random_jitter_range": 0}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from azure.storage.blob import (
     BlobProperties,
     ContainerClient,
     ContentSettings,
-    ExponentialRetry,
+    LinearRetry,
 )
 
 from sparksweep.errors import StorageError
@@ -33,13 +33,8 @@ __all__ = ["BlobStore"]
 _BLOCK = 8 << 20
 _AT_ONCE = 4
 
-# A dead endpoint ends after some ten seconds. The default is to try for a minute and a half.
-_RETRY: dict[str, Any] = {
-    "initial_backoff": 1,
-    "increment_base": 2,
-    "retry_total": 3,
-    "random_jitter_range": 1,
-}
+# Seconds between four attempts: a dead endpoint ends after some ten. The default takes a minute and a half.
+_RETRY: dict[str, Any] = {"backoff": 3, "retry_total": 3, "random_jitter_range": 1}
 
 
 class BlobStore:
@@ -66,7 +61,7 @@ class BlobStore:
             folder.credentials.blob_endpoint,
             folder.container,
             credential=_credential(folder),
-            retry_policy=ExponentialRetry(**_RETRY),
+            retry_policy=LinearRetry(**_RETRY),
             connection_timeout=5,
             read_timeout=60,
             max_single_get_size=_BLOCK,
