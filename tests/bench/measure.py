@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,17 +30,19 @@ def measure(command: Sequence[str], **popen: object) -> Measurement:
 
     Memory that processes share is counted once, divided among them.
     """
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **popen)
-    root, peak = psutil.Process(process.pid), 0
-    while process.poll() is None:
-        peak = max(peak, _tree_bytes(root))
-        time.sleep(_SAMPLE_EVERY)
-    seconds = time.perf_counter() - start
-    output = process.stdout.read()
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return Measurement(seconds, peak / 2**20, output)
+    start, peak = time.perf_counter(), 0
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=output, stderr=errors, text=True, **popen)
+        root = psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, _tree_bytes(root))
+            time.sleep(_SAMPLE_EVERY)
+        seconds = time.perf_counter() - start
+        output.seek(0)
+        errors.seek(0)
+        if process.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read()}")
+        return Measurement(seconds, peak / 2**20, output.read())
 
 
 def _tree_bytes(root: psutil.Process) -> int:
