@@ -116,6 +116,19 @@ def test_a_second_run_gets_a_folder_of_its_own_and_latest_follows(dataset, tmp_p
     assert sorted(folders) == sorted([first.strip(), second.strip()])
 
 
+def test_a_staged_input_is_read_where_it_was_staged(dataset, tmp_path, sweep):
+    staging = tmp_path / "shared"
+    code, _, err = sweep(dataset, "--set", f"staging={staging.as_uri()}", *OFF)
+    assert code == 0, err
+    (staged,) = staging.glob("staged-*")
+    assert {path.name for path in staged.iterdir()} == {path.name for path in dataset.iterdir()}
+    events = staged / "events.csv"
+    events.write_text(events.read_text().replace("event_id,", "id,", 1))
+    code, _, err = sweep(dataset, "--set", f"staging={staging.as_uri()}", *OFF)
+    assert code == 2, "the staged copy is what is read"
+    assert str(events) in err.splitlines()[-1]
+
+
 def test_families_that_are_off_have_no_columns(dataset, tmp_path, sweep):
     off = [
         word
