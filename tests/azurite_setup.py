@@ -23,7 +23,7 @@ LOCK = ROOT / "tests" / "azurite"
 sys.path.insert(0, str(ROOT / "lib"))
 
 from sparksweep import dependencies  # noqa: E402 - found by the line above
-from sparksweep.java import use_java  # noqa: E402
+from sparksweep.java import use_java  # noqa: E402 - likewise
 
 
 def find_node() -> tuple[Path, list[str]]:

@@ -19,7 +19,7 @@ from sparksweep.search.fit import FitResult, FitSettings, SearchData, fit_and_sc
 from sparksweep.search.rows import Indices
 from sparksweep.search.tasks import Fit, Task, make_tasks
 
-__all__ = ["Fit", "FitRaised", "Fold", "LocalEngine", "SparkEngine"]
+__all__ = ["FitRaised", "Fold", "LocalEngine", "SparkEngine"]
 
 Fold = tuple[Indices, Indices]
 

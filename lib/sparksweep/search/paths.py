@@ -30,13 +30,10 @@ __all__ = ["RoundsPath", "path_of"]
 # Parameters of fit that leave the rounds as they are. evals_result() of an evaluation can be cut; LightGBM
 # keeps the last round's scores besides.
 _HARMLESS = frozenset({"sample_weight", "base_margin", "feature_weights", "group", "qid", "verbose"})
-_EVALUATION = {
-    *("eval_set", "sample_weight_eval_set", "base_margin_eval_set", "eval_group", "eval_qid"),
-}
+_EVALUATION = {"eval_set", "sample_weight_eval_set", "base_margin_eval_set", "eval_group", "eval_qid"}
 
-# Parameters of XGBoost by which chance plays a part, with the value at which it does not.
+# Parameters of XGBoost by which chance plays a part where they are not 1.
 _XGBOOST_CHANCE = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
-
 
 # Names under which LightGBM also takes the number of rounds, the kind of boosting, and when to stop.
 _LIGHTGBM_OTHERS = {
