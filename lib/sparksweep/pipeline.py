@@ -19,7 +19,7 @@ from xgboost import XGBClassifier
 from sparksweep.config import JobConfig, SearchConfig, parse_options
 from sparksweep.data import explain_malformed, find_tables, read_devices, read_tables
 from sparksweep.data.synthetic import write_dataset
-from sparksweep.errors import ConfigError, DataError, SparksweepError
+from sparksweep.errors import ConfigError, DataError, SparksweepError, StorageError
 from sparksweep.features import FeatureMatrix, build_features, to_matrix
 from sparksweep.report.run_folder import Predictions, Results, new_run_id, write_latest, write_run
 from sparksweep.report.table import screen_table
@@ -31,6 +31,7 @@ from sparksweep.storage import (
     Store,
     fetch,
     hadoop_configuration,
+    hosts_without,
     open_store,
     stage,
 )
@@ -105,7 +106,7 @@ def _features(config: JobConfig, spark: SparkSession) -> FeatureMatrix:
     if config.synthetic is not None and isinstance(store, LocalStore) and not store.list():
         _say(f"Writing a synthetic dataset of scale {config.synthetic.scale:g} to {store.uri}")
         write_dataset(store.root, scale=config.synthetic.scale, seed=config.synthetic.seed)
-    store, cache = _where_spark_reads(store, config, spark)
+    store, cache = _where_executors_see(store, config, spark)
     tables = read_tables(spark, store, cache=cache)
     devices = read_devices(tables)
     _check_classes(devices.groups, config.search.folds, tables.files["gender_age_train"])
@@ -113,19 +114,27 @@ def _features(config: JobConfig, spark: SparkSession) -> FeatureMatrix:
         return to_matrix(build_features(tables, config.features.families), devices)
 
 
-def _where_spark_reads(store: Store, config: JobConfig, spark: SparkSession) -> tuple[Store, str]:
-    """Return a store whose files Spark reads itself, and where zips are unpacked to."""
+def _where_executors_see(store: Store, config: JobConfig, spark: SparkSession) -> tuple[Store, str]:
+    """Return a store that Spark reads from every host, and where zips may be unpacked for all of them."""
+    files = [table.file.name for table in find_tables(store)]
     if isinstance(store, BlobStore):
-        store = fetch(store, _table_files(store), f"{config.cache}/blobs")
-    if config.staging is None:
-        return store, config.cache
-    if isinstance(store, LocalStore):
-        store = stage(store, _table_files(store), open_store(config.staging, spark=spark))
-    return store, config.staging
-
-
-def _table_files(store: Store) -> list[str]:
-    return [table.file.name for table in find_tables(store)]
+        store = fetch(store, files, f"{config.cache}/blobs")
+    if config.staging is not None:
+        shared = open_store(config.staging, spark=spark)
+        return (stage(store, files, shared) if isinstance(store, LocalStore) else store), config.staging
+    needed = [store.path(name) for name in files] if isinstance(store, LocalStore) else []
+    if any(name.endswith(".zip") for name in files) and "://" not in config.cache:
+        cache = LocalStore(Path(config.cache))
+        cache.write("seen-by-executors", b"Whether all executors see this folder.\n")
+        needed.append(cache.path("seen-by-executors"))
+    blind = hosts_without(spark, needed)
+    if blind:
+        raise StorageError(
+            f"{store.uri} or the cache {config.cache} is a folder of the driver, and the executors on "
+            f"{', '.join(blind)} do not see it: set staging to a URI that all hosts share, such as "
+            "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER"
+        )
+    return store, config.cache
 
 
 def _check_classes(groups: npt.NDArray[np.str_], folds: int, file: str) -> None:

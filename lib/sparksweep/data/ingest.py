@@ -79,6 +79,5 @@ def _refuse_unseen(spark: SparkSession, urls: Iterable[str]) -> None:
     if hosts:
         raise StorageError(
             f"{paths[0].parent} is not seen by the executors on {', '.join(hosts)}: let input and cache lie "
-            "where all hosts read them, or set staging to a URI that they share (abfss://, hdfs://), "
-            "since this is a folder of the driver"
+            "where all hosts read them, such as an abfss:// or hdfs:// folder"
         )
