@@ -11,8 +11,10 @@ import pytest
 from sklearn.metrics import check_scoring
 
 from sparksweep.search.engine import LocalEngine, SparkEngine
-from sparksweep.search.fit import FitSettings, Member, SearchData
-from sparksweep.search.tasks import Fit
+from sparksweep.search.fit import FitSettings, Member
+from sparksweep.search.tasks import Fit, make_tasks
+from sparksweep.search.threads import Threads
+from sparksweep.search.workbench import SearchData
 from tests.search.estimators import Constant
 
 Y = np.arange(20) % 2
@@ -27,11 +29,18 @@ class CountsPickles(np.ndarray):
         return super().__reduce__()
 
 
-def engine(sc, X=None, slots=None, kind=SparkEngine):
-    X = np.zeros((20, 1)) if X is None else X
-    settings = FitSettings(check_scoring(Constant(), None), None, np.nan, False, 1)
-    data = SearchData(X, Y, {}, {})
-    return LocalEngine(data, settings) if kind is LocalEngine else SparkEngine(sc, data, settings, slots)
+SETTINGS = FitSettings(check_scoring(Constant(), None), None, np.nan, False, Threads(1))
+
+
+def engine(sc, X=None):
+    return SparkEngine(sc, SearchData(np.zeros((20, 1)) if X is None else X, Y, {}, {}))
+
+
+def run(engine, fits, **how):
+    """The fits of an engine, in the order in which they end."""
+    if isinstance(engine, SparkEngine):
+        how = {"slots": 2, **how}
+    return engine.run(make_tasks(fits, {}, SETTINGS), FOLDS, SETTINGS, **how)
 
 
 def fits(*parameters):
@@ -47,16 +56,16 @@ def test_data_are_sent_once(spark_context):
     CountsPickles.pickles = 0
     with_data = engine(spark_context, X)
     for _ in range(2):
-        assert len(list(with_data.run(fits(*[{"value": 0}] * 4), FOLDS))) == 8
+        assert len(list(run(with_data, fits(*[{"value": i % 2} for i in range(4)])))) == 8
     with_data.close()
     assert CountsPickles.pickles == 1
 
 
 def test_both_engines_give_the_same(spark_context):
     jobs = fits({"value": 0}, {"value": 1}, {"fail": True})
-    here = dict(engine(None, kind=LocalEngine).run(jobs, FOLDS))
-    spark = dict(engine(spark_context).run(jobs, FOLDS))
-    assert list(here) == sorted(spark) == list(range(6))
+    here = dict(run(LocalEngine(SearchData(np.zeros((20, 1)), Y, {}, {})), jobs))
+    spark = dict(run(engine(spark_context), jobs))
+    assert sorted(here) == sorted(spark) == list(range(6))
     for position, result in here.items():
         np.testing.assert_equal(spark[position].test_scores, result.test_scores)
         assert (spark[position].fit_error is None) == (result.fit_error is None)
@@ -65,7 +74,7 @@ def test_both_engines_give_the_same(spark_context):
 def test_a_result_arrives_before_the_others_end(spark_context, tmp_path):
     gate = tmp_path / "gate"
     arrived = []
-    for position, _ in engine(spark_context).run(fits({"value": 0}, {"wait_for": str(gate)}), FOLDS):
+    for position, _ in run(engine(spark_context), fits({"value": 0}, {"wait_for": str(gate)})):
         arrived.append(position)
         if len(arrived) == 2:
             gate.touch()  # without it the two others would wait for ever
@@ -75,7 +84,7 @@ def test_a_result_arrives_before_the_others_end(spark_context, tmp_path):
 
 def test_a_dead_worker_is_retried_and_counted_once(spark_context, tmp_path):
     jobs = fits({"value": 0}, {"value": 1, "die_once": str(tmp_path / "died")}, {"value": 1})
-    results = list(engine(spark_context).run(jobs, FOLDS))
+    results = list(run(engine(spark_context), jobs))
     assert (tmp_path / "died").exists()
     assert sorted(position for position, _ in results) == list(range(6))
     assert all(result.test_scores == 0.5 for _, result in results)
@@ -83,7 +92,7 @@ def test_a_dead_worker_is_retried_and_counted_once(spark_context, tmp_path):
 
 def test_leaving_early_cancels_the_rest(spark_context, tmp_path):
     never = {"wait_for": str(tmp_path / "never")}
-    results = engine(spark_context).run(fits({"value": 0}, never, never), FOLDS)
+    results = run(engine(spark_context), fits({"value": 0}, never, {**never, "value": 1}))
     next(results)
     results.close()
     deadline = time.monotonic() + 30
@@ -98,7 +107,7 @@ def test_a_job_that_spark_gives_up_raises(spark_context):
             os._exit(3)
 
     with pytest.raises(Exception, match=r"aborted|crashed|exit"):
-        list(engine(spark_context).run([Fit(0, 0, Member(Exits(), {}))], FOLDS))
+        list(run(engine(spark_context), [Fit(0, 0, Member(Exits(), {}))]))
 
 
 def test_two_engines_at_once(spark_context):
@@ -107,7 +116,7 @@ def test_two_engines_at_once(spark_context):
 
     def go(name, value):
         seen[name] = sorted(
-            position for position, _ in engine(spark_context).run(fits({"value": value}), FOLDS)
+            position for position, _ in run(engine(spark_context), fits({"value": value}))
         )
 
     threads = [threading.Thread(target=go, args=(name, name)) for name in range(2)]

@@ -31,9 +31,10 @@ from xgboost import XGBClassifier, XGBRanker, XGBRegressor, XGBRFClassifier
 from xgboost.callback import TrainingCallback
 
 import sparksweep
-from sparksweep.search.fit import Member
+from sparksweep.search.fit import FitSettings, Member
 from sparksweep.search.paths import path_of
 from sparksweep.search.tasks import Fit, make_tasks
+from sparksweep.search.threads import Threads
 from tests.search.estimators import FailsForSeed
 
 X, Y = make_classification(n_samples=300, n_features=12, n_informative=6, n_classes=3, random_state=0)
@@ -43,6 +44,7 @@ SEED = {"random_state": 7}
 XGB = {"n_jobs": 1, "max_depth": 3, **SEED}
 SAMPLED = {"subsample": 0.6, "colsample_bylevel": 0.5, "colsample_bytree": 0.8}
 QID = np.repeat(np.arange(30), 10)
+SETTINGS = FitSettings(None, None, np.nan, False, Threads(1))
 
 CASES = {
     **{
@@ -192,13 +194,13 @@ def tasks(estimator, candidates, fit_params=None):
     fits = [
         Fit(i, fold, Member(clone(estimator), one)) for i, one in enumerate(candidates) for fold in range(2)
     ]
-    return [(task.fold, task.positions) for task in make_tasks(fits, fit_params or {})]
+    return [(task.fold, task.positions) for task in make_tasks(fits, fit_params or {}, SETTINGS)]
 
 
 def test_one_task_a_path_and_fold_longest_first():
     grid = [{"n_estimators": n, "max_depth": depth} for depth in (2, 3) for n in (5, 9)]
     # Fits are numbered candidate by candidate, two folds each.
-    assert tasks(XGBClassifier(**SEED), grid) == [(0, (2, 0)), (1, (3, 1)), (0, (6, 4)), (1, (7, 5))]
+    assert tasks(XGBClassifier(**SEED), grid) == [(0, (6, 4)), (1, (7, 5)), (0, (2, 0)), (1, (3, 1))]
 
 
 def test_candidates_off_the_path_are_tasks_of_their_own():

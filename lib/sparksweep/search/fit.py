@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn.base import clone
 
 from sparksweep.search.paths import path_of
-from sparksweep.search.rows import Indices, sample_count, split_metadata, split_rows
-from sparksweep.search.threads import limit_threads
+from sparksweep.search.quantised import shared_quantiles
+from sparksweep.search.resources import use_gpu
+from sparksweep.search.rows import sample_count
+from sparksweep.search.steps import shared_steps
+from sparksweep.search.threads import Threads
+from sparksweep.search.workbench import Sides, Workbench
 
-__all__ = ["FitResult", "FitSettings", "Member", "SearchData", "Warned", "fit_and_score"]
+__all__ = ["FitResult", "FitSettings", "Member", "Warned", "fit_and_score", "tells_of_writing"]
 
 Scores = Any  # a float, or a dict of floats by the metric's name
-
-
-@dataclass(frozen=True)
-class SearchData:
-    """What all fits of a search share. It is broadcast once; nobody writes to it.
-
-    ``X`` has shape (n_samples, n_features); ``y`` is None, or has shape (n_samples,) or
-    (n_samples, n_outputs). Metadata with one entry a sample is cut with them.
-    """
-
-    X: Any
-    y: Any
-    fit_params: Mapping[str, Any]
-    score_params: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,14 +32,19 @@ class FitSettings:
     """How each fit of a search is done and scored.
 
     ``metrics`` names the scores where scikit-learn's scorer gives one a name, and is None for a single
-    score and for a callable, of which only a call can tell.
+    score and for a callable, of which only a call can tell. ``gpu`` is the address of the task's GPU.
     """
 
     scorer: Callable[..., Any]
     metrics: tuple[str, ...] | None
     error_score: float | str
     return_train_score: bool
-    threads: int
+    threads: Threads
+    gpu: str | None = None
+
+    def with_threads(self, threads: Threads) -> FitSettings:
+        """Return the same settings for other threads."""
+        return replace(self, threads=threads)
 
 
 @dataclass(frozen=True)
@@ -58,10 +54,11 @@ class Member:
     estimator: Any
     parameters: Mapping[str, Any]
 
-    def prepare(self, threads: int) -> Any:
+    def prepare(self, settings: FitSettings) -> Any:
         """Return the clone with its parameters set. Estimators among them are cloned."""
         estimator = self.estimator.set_params(**clone(dict(self.parameters), safe=False))
-        limit_threads(estimator, threads)
+        settings.threads.limit(estimator)
+        use_gpu(estimator, settings.gpu)
         return estimator
 
 
@@ -87,9 +84,9 @@ class FitResult:
 
 
 def fit_and_score(
-    members: Sequence[Member], data: SearchData, train: Indices, test: Indices, settings: FitSettings
+    members: Sequence[Member], fold: int, workbench: Workbench, settings: FitSettings
 ) -> list[FitResult]:
-    """Fit candidates on the rows ``train`` and score them on the rows ``test``.
+    """Fit candidates on the training side of a fold and score them on its test side.
 
     The steps, their order and what counts as time are those of scikit-learn's own search, so that the
     scores are the same to the last bit.
@@ -98,7 +95,8 @@ def fit_and_score(
     ----------
     members : sequence of Member
         One candidate, or several on one boosting path, the longest first: that one is fitted, and the
-        others are cut from it. If it fails, the next one is fitted.
+        others are cut from it. If it fails, the next one is fitted. Members of the same number of rounds
+        are one fit.
 
     Returns
     -------
@@ -114,11 +112,41 @@ def fit_and_score(
     results: list[FitResult] = []
     while len(results) < len(members):
         longest, *shorter = members[len(results) :]
-        fitted = _fit(longest, data, train, test, settings)
-        results.append(fitted.score(settings))
+        fitted, result = _fit_and_score_one(longest, fold, workbench, settings)
+        results.append(result)
         if fitted.error is None:
             results += [fitted.cut(member, settings).score(settings) for member in shorter]
     return results
+
+
+def _fit_and_score_one(
+    member: Member, fold: int, workbench: Workbench, settings: FitSettings
+) -> tuple[_Fitted, FitResult]:
+    """Fit on shared, read-only data; once more on its own if the estimator or scorer writes to them."""
+    kind = type(member.estimator)
+    if kind not in workbench.writers:
+        # For a second try. Not by clone, which draws a number from the RandomState of an XGBoost estimator.
+        untouched = replace(member, estimator=copy.deepcopy(member.estimator))
+        try:
+            fitted = _fit(member, fold, workbench, settings, own=False)
+            result = fitted.score(settings)
+        except Exception as error:
+            if not tells_of_writing(str(error)):
+                raise
+        else:
+            texts = (fitted.error or "", *(warned.message for warned in result.warned))
+            if not any(map(tells_of_writing, texts)):
+                return fitted, result
+        workbench.writers.add(kind)
+        member = untouched
+    fitted = _fit(member, fold, workbench, settings, own=True)
+    return fitted, fitted.score(settings)
+
+
+def tells_of_writing(text: str) -> bool:
+    """Return whether an error is one of an estimator that writes to data which are read-only."""
+    # NumPy and Cython: "... is read-only"; NumPy again: "cannot set WRITEABLE flag to True of this array".
+    return "read-only" in text or "WRITEABLE" in text
 
 
 @dataclass(frozen=True)
@@ -129,16 +157,15 @@ class _Fitted:
     error: str | None
     seconds: float
     warned: tuple[Warned, ...]
-    train_side: tuple[Any, Any, dict[str, Any]]
-    test_side: tuple[Any, Any, dict[str, Any]]
-    fit_params: Mapping[str, Any]
+    sides: Sides
 
     def cut(self, member: Member, settings: FitSettings) -> _Fitted:
-        """Return what the fit of a member with fewer rounds on the same path would be."""
-        ours = path_of(self.estimator, self.fit_params)
-        theirs = path_of(member.prepare(settings.threads), self.fit_params)
-        if ours is None or theirs is None:
-            raise AssertionError("the candidates of a task are on one path, or it has one candidate")
+        """Return what the fit of a member with at most so many rounds on the same path would be."""
+        estimator = member.prepare(settings)
+        ours = path_of(self.estimator, self.sides.fit_params)
+        theirs = path_of(estimator, self.sides.fit_params)
+        if ours is None or theirs is None or theirs.rounds == ours.rounds:
+            return self  # the same candidate once more
         return replace(
             self,
             estimator=ours.cut(self.estimator, theirs.rounds),
@@ -149,16 +176,16 @@ class _Fitted:
         """Score both sides as the settings ask."""
         with _recorded() as warned:
             start = time.perf_counter()
-            test_scores = self._score(self.test_side, settings)
+            test_scores = self._score(self.sides.test, settings)
             seconds = time.perf_counter() - start if self.error is None else 0.0
-            train_scores = self._score(self.train_side, settings) if settings.return_train_score else None
+            train_scores = self._score(self.sides.train, settings) if settings.return_train_score else None
         return FitResult(
             test_scores,
             train_scores,
             self.error,
             self.seconds,
             seconds,
-            sample_count(self.test_side[0]),
+            sample_count(self.sides.test[0]),
             (*self.warned, *warned),
         )
 
@@ -170,33 +197,27 @@ class _Fitted:
         return dict.fromkeys(settings.metrics, settings.error_score)
 
 
-def _fit(member: Member, data: SearchData, train: Indices, test: Indices, settings: FitSettings) -> _Fitted:
+def _fit(member: Member, fold: int, workbench: Workbench, settings: FitSettings, *, own: bool) -> _Fitted:
     with _recorded() as warned:
-        estimator = member.prepare(settings.threads)
-        fit_params = split_metadata(data.X, data.fit_params, train)
+        estimator = member.prepare(settings)
         start = time.perf_counter()
-        X_train, y_train = split_rows(estimator, data.X, data.y, train)
-        X_test, y_test = split_rows(estimator, data.X, data.y, test, train)
+        sides = workbench.sides(estimator, fold, own=own)
+        X_train, y_train, _ = sides.train
         error = None
+        steps = nullcontext() if own else shared_steps(estimator, workbench.kept)
+        quantiles = nullcontext() if own else shared_quantiles(estimator, workbench.kept)
         try:
-            if y_train is None:
-                estimator.fit(X_train, **fit_params)
-            else:
-                estimator.fit(X_train, y_train, **fit_params)
+            with steps, quantiles:
+                if y_train is None:
+                    estimator.fit(X_train, **sides.fit_params)
+                else:
+                    estimator.fit(X_train, y_train, **sides.fit_params)
         except Exception:
             if settings.error_score == "raise":
                 raise
             error = traceback.format_exc()
         seconds = time.perf_counter() - start
-    return _Fitted(
-        estimator,
-        error,
-        seconds,
-        tuple(warned),
-        (X_train, y_train, split_metadata(data.X, data.score_params, train)),
-        (X_test, y_test, split_metadata(data.X, data.score_params, test)),
-        data.fit_params,
-    )
+    return _Fitted(estimator, error, seconds, tuple(warned), sides)
 
 
 @contextmanager

@@ -18,28 +18,21 @@ scikit-learn are called or overridden, and nothing else of it that is not public
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyspark import SparkContext, TaskContext
+from pyspark import SparkContext
 from sklearn import model_selection
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
 from sklearn.utils import indexable
-from threadpoolctl import threadpool_limits
 
-from sparksweep.search.engine import FitRaised, Fold, LocalEngine, SparkEngine
-from sparksweep.search.fit import FitResult, FitSettings, Member, SearchData
-from sparksweep.search.outcomes import as_rows, fit_line, give_warnings, warn_of_failed_fits
-from sparksweep.search.progress import show_progress
+from sparksweep.search.evaluation import Evaluation
 from sparksweep.search.rows import split_metadata
-from sparksweep.search.tasks import Fit
-from sparksweep.search.threads import limit_threads, task_threads
-from sparksweep.session import create_session, ship_package
+from sparksweep.search.workbench import SearchData
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
@@ -57,7 +50,9 @@ class _SparkSearch:
     error_score: Any
     return_train_score: bool
     sc: SparkContext | None
-    threads: int | None
+    threads: int | str | None
+    journal: str | Path | None
+    refit_on: str
     progress: bool | None
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -84,20 +79,23 @@ class _SparkSearch:
         self.n_splits_ = splitter.get_n_splits(X, y, **routed.splitter.split)
         base_estimator = clone(self.estimator)
 
-        engine, threads = self._start_engine(
-            SearchData(X, y, routed.estimator.fit, routed.scorer.score), scorers
-        )
-        evaluation = _Evaluation(
+        with Evaluation(
             self,
             base_estimator,
-            engine,
+            SearchData(X, y, routed.estimator.fit, routed.scorer.score),
+            scorers,
+            self._metrics(),
+            self._task_limit,
             lambda cv: list((cv or splitter).split(X, y, **routed.splitter.split)),
-        )
-        try:
+        ) as evaluation:
             search._run_search(evaluation)
-        finally:
-            engine.close()
+            self._take_results(evaluation, scorers, refit_metric)
+            if self.refit:
+                self._refit(evaluation, clone(base_estimator))
+        return self
 
+    def _take_results(self, evaluation: Evaluation, scorers: Any, refit_metric: Any) -> None:
+        search: Any = self
         # A callable may return one score or several: only its results tell.
         first_scores = evaluation.rows[0]["test_scores"]
         self.multimetric_ = isinstance(first_scores, dict)
@@ -112,42 +110,12 @@ class _SparkSearch:
             if not callable(self.refit):
                 self.best_score_ = self.cv_results_[f"mean_test_{refit_metric}"][self.best_index_]
             self.best_params_ = self.cv_results_["params"][self.best_index_]
-        if self.refit:
-            self._refit(base_estimator, X, y, routed.estimator.fit, threads)
-        return self
 
-    def _refit(
-        self, base_estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any], threads: int
-    ) -> None:
-        self.best_estimator_ = clone(base_estimator).set_params(**clone(self.best_params_, safe=False))
-        # The bits of some estimators depend on their threads: the refit has as many as every fit had.
-        asked = limit_threads(self.best_estimator_, threads)
-        start = time.perf_counter()
-        with threadpool_limits(threads):
-            if y is None:
-                self.best_estimator_.fit(X, **fit_params)
-            else:
-                self.best_estimator_.fit(X, y, **fit_params)
-        self.refit_time_ = time.perf_counter() - start
-        self.best_estimator_.set_params(**asked)
+    def _refit(self, evaluation: Evaluation, best: Any) -> None:
+        best.set_params(**clone(self.best_params_, safe=False))
+        self.best_estimator_, self.refit_time_ = evaluation.fit_on_all(best)
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
-
-    def _start_engine(self, data: SearchData, scorers: Any) -> tuple[LocalEngine | SparkEngine, int]:
-        def settings(threads: int) -> FitSettings:
-            return FitSettings(scorers, self._metrics(), self.error_score, self.return_train_score, threads)
-
-        task = TaskContext.get()
-        if task is not None:
-            # A search inside a search runs on an executor, which has no SparkContext.
-            threads = task_threads(self.threads, task.cpus())
-            return LocalEngine(data, settings(threads)), threads
-        sc = self.sc or create_session("sparksweep").sparkContext
-        ship_package(sc)
-        threads = task_threads(self.threads, int(sc.getConf().get("spark.task.cpus", "1")))
-        return SparkEngine(
-            sc, data, settings(threads), _slots(self._task_limit, sc.defaultParallelism)
-        ), threads
 
     @property
     def _task_limit(self) -> int | None:
@@ -172,108 +140,6 @@ class _SparkSearch:
         return twin
 
 
-class _Evaluation:
-    """scikit-learn's ``evaluate_candidates``: fits candidates, and keeps the results of all calls.
-
-    A search may call it several times, each time with the candidates that the results so far suggest.
-    """
-
-    def __init__(
-        self,
-        search: Any,
-        base_estimator: Any,
-        engine: LocalEngine | SparkEngine,
-        split: Callable[[Any], list[Fold]],
-    ) -> None:
-        self._search = search
-        self._base_estimator = base_estimator
-        self._engine = engine
-        self._split = split
-        self._candidates: list[Mapping[str, Any]] = []
-        self._more_results: defaultdict[str, list[Any]] = defaultdict(list)
-        self.rows: list[dict[str, Any]] = []
-        self.cv_results: dict[str, Any] = {}
-
-    @property
-    def fit_errors(self) -> dict[tuple[int, int], str]:
-        """The text of the traceback of each fit that failed, by (candidate, fold)."""
-        errors = (
-            (divmod(number, self._search.n_splits_), row["fit_error"]) for number, row in enumerate(self.rows)
-        )
-        return {place: error for place, error in errors if error is not None}
-
-    def __call__(
-        self,
-        candidate_params: Iterable[Mapping[str, Any]],
-        cv: Any = None,
-        more_results: Mapping[str, Sequence[Any]] | None = None,
-    ) -> dict[str, Any]:
-        candidates = list(candidate_params)
-        n_splits = self._search.n_splits_
-        folds = self._split(cv)
-        if len(folds) != n_splits:
-            raise ValueError(
-                "cv.split and cv.get_n_splits return inconsistent results. "
-                f"Expected {n_splits} splits, got {len(folds)}"
-            )
-        if self._search.verbose > 0:
-            print(  # noqa: T201 - scikit-learn prints this
-                f"Fitting {n_splits} folds for each of {len(candidates)} candidates, "
-                f"totalling {n_splits * len(candidates)} fits"
-            )
-        results = self._run(candidates, folds)
-        if not results:
-            raise ValueError("No fits were performed. Was the CV iterator empty? Were there no candidates?")
-        warn_of_failed_fits(results, self._search.error_score)
-        self.rows += as_rows(
-            results, is_scoring_callable=callable(self._search.scoring), error_score=self._search.error_score
-        )
-        self._candidates += candidates
-        for key, values in (more_results or {}).items():
-            self._more_results[key].extend(values)
-        self.cv_results = self._search._format_results(
-            self._candidates, n_splits, self.rows, self._more_results
-        )
-        return self.cv_results
-
-    def _run(self, candidates: Sequence[Mapping[str, Any]], folds: Sequence[Fold]) -> list[FitResult]:
-        fits = [
-            Fit(candidate, fold, Member(clone(self._base_estimator), parameters))
-            for candidate, parameters in enumerate(candidates)
-            for fold in range(len(folds))
-        ]
-        results: dict[int, FitResult] = {}
-        with show_progress(len(fits), self._search.progress) as advance:
-            for position, outcome in self._engine.run(fits, folds) if fits else ():
-                if isinstance(outcome, FitRaised):
-                    raise outcome.error
-                results[position] = outcome
-                advance()
-                if self._search.verbose > 1:
-                    self._print_line(fits[position], outcome, len(folds), len(candidates))
-        give_warnings(results[position].warned for position in sorted(results))
-        return [results[position] for position in range(len(fits))]
-
-    def _print_line(self, fit: Fit, result: FitResult, n_folds: int, n_candidates: int) -> None:
-        line = fit_line(
-            result,
-            fit.member.parameters,
-            verbose=self._search.verbose,
-            fold=(fit.fold, n_folds),
-            candidate=(fit.candidate, n_candidates),
-        )
-        print(line)  # noqa: T201 - scikit-learn prints this
-
-
-def _slots(n_jobs: int | None, parallelism: int) -> int | None:
-    """Return how many tasks may run at once; None for no limit. Negative numbers count from the end."""
-    if n_jobs == 0:
-        raise ValueError("n_jobs == 0 has no meaning: give a number of fits at once, or -1 for every slot.")
-    if n_jobs is None or n_jobs == -1:
-        return None
-    return n_jobs if n_jobs > 0 else max(1, parallelism + 1 + n_jobs)
-
-
 class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[misc]  # scikit-learn has no types
     """scikit-learn's exhaustive search over a grid, with every fit on Spark.
 
@@ -289,9 +155,15 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         copied or pickled: a clone shares it, an unpickled search takes the running one.
     n_jobs : int, optional
         How many fits run at once. None and -1 mean every task slot of Spark.
-    threads : int, optional
-        Threads of every fit, the refit included. By default the estimator's own number, but never more
-        than ``spark.task.cpus``. One number for all, since XGBoost's last bits depend on it.
+    threads : int or "spare", optional
+        Threads of every fit, the refit included: one number for all, since XGBoost's last bits depend on
+        it. By default the estimator's own number, but never more than ``spark.task.cpus``. "spare" takes
+        cores that would be idle: those that fewer fits than cores leave, and all of them for the refit.
+    journal : path or URI, optional
+        A folder in which results are kept as fits end, local or of a Hadoop file system. A search that finds
+        results of the same search there does not fit them again; those of another search it refuses.
+    refit_on : {"driver", "executor"}
+        Where the best candidate is fitted on all data. A driver that is small leaves it to an executor.
     progress : bool, optional
         None shows a bar where standard error is a terminal; True also writes plain lines where it is not.
 
@@ -324,7 +196,9 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         pre_dispatch: int | str = "2*n_jobs",
         error_score: Any = np.nan,
         return_train_score: bool = False,
-        threads: int | None = None,
+        threads: int | str | None = None,
+        journal: str | Path | None = None,
+        refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
         super().__init__(
@@ -341,6 +215,8 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         )
         self.sc = sc
         self.threads = threads
+        self.journal = journal
+        self.refit_on = refit_on
         self.progress = progress
 
     def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
@@ -350,8 +226,9 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
 class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # type: ignore[misc]  # as above
     """scikit-learn's search over random candidates, with every fit on Spark.
 
-    ``sc``, ``n_jobs``, ``threads`` and ``progress`` are those of :class:`GridSearchCV`; the rest means
-    what it means in :class:`sklearn.model_selection.RandomizedSearchCV`.
+    ``sc``, ``n_jobs``, ``threads``, ``journal``, ``refit_on`` and ``progress`` are those of
+    :class:`GridSearchCV`; the rest means what it means in
+    :class:`sklearn.model_selection.RandomizedSearchCV`.
     """
 
     def __init__(
@@ -370,7 +247,9 @@ class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # t
         random_state: Any = None,
         error_score: Any = np.nan,
         return_train_score: bool = False,
-        threads: int | None = None,
+        threads: int | str | None = None,
+        journal: str | Path | None = None,
+        refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
         super().__init__(
@@ -389,6 +268,8 @@ class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # t
         )
         self.sc = sc
         self.threads = threads
+        self.journal = journal
+        self.refit_on = refit_on
         self.progress = progress
 
     def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-__all__ = ["RoundsPath", "path_of"]
+__all__ = ["RoundsPath", "is_seeded", "path_of"]
 
 # Parameters of fit that leave the rounds as they are. evals_result() of an evaluation can be cut; LightGBM
 # keeps the last round's scores besides.
@@ -79,6 +79,15 @@ def path_of(estimator: Any, fit_params: Mapping[str, Any]) -> RoundsPath | None:
     return RoundsPath(family.parameter, int(rounds), family.cut)
 
 
+def is_seeded(estimator: Any) -> bool:
+    """Return whether every ``random_state`` of an estimator and its parts is an integer, if it has any."""
+    return all(
+        _is_whole(value)
+        for name, value in estimator.get_params(deep=True).items()
+        if name.rpartition("__")[2] == "random_state"
+    )
+
+
 def _path_of_pipeline(pipeline: Pipeline, fit_params: Mapping[str, Any]) -> RoundsPath | None:
     name, last = pipeline.steps[-1]
     if last is None or isinstance(last, str):
@@ -88,7 +97,7 @@ def _path_of_pipeline(pipeline: Pipeline, fit_params: Mapping[str, Any]) -> Roun
     # With metadata routing on, the step may have asked for a parameter without a prefix.
     others = {key: value for key, value in fit_params.items() if "__" not in key}
     path = path_of(last, {**others, **own})
-    if path is None:
+    if path is None or not all(is_seeded(step) for _, step in pipeline.steps[:-1] if hasattr(step, "fit")):
         return None
     inner = path.cut
 

@@ -21,6 +21,7 @@ def show_progress(
     total: int,
     enabled: bool | None,
     *,
+    before: int = 0,
     stream: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Callable[[], None]]:
@@ -32,6 +33,8 @@ def show_progress(
     enabled : bool or None
         None: a bar if ``stream`` is a terminal, else nothing. True: plain lines where there is no
         terminal. False: nothing.
+    before : int
+        Fits of an earlier run, which count as done and not for the time that is to be expected.
     stream : text stream
         Standard error if not given.
     clock : callable
@@ -44,10 +47,12 @@ def show_progress(
     """
     stream = sys.stderr if stream is None else stream
     if stream.isatty() and enabled is not False:
-        with tqdm(total=total, desc="fits", unit="fit", file=stream, dynamic_ncols=True) as bar:
+        with tqdm(
+            total=total, initial=before, desc="fits", unit="fit", file=stream, dynamic_ncols=True
+        ) as bar:
             yield lambda: _advance(bar)
     elif enabled:
-        yield _Lines(total, stream, clock)
+        yield _Lines(total, before, stream, clock)
     else:
         yield lambda: None
 
@@ -59,13 +64,14 @@ def _advance(bar: tqdm[Any]) -> None:
 class _Lines:
     """Writes a line at the start, at most every ``LINE_EVERY`` seconds, and at the end."""
 
-    def __init__(self, total: int, stream: TextIO, clock: Callable[[], float]) -> None:
+    def __init__(self, total: int, before: int, stream: TextIO, clock: Callable[[], float]) -> None:
         self._total = total
+        self._before = before
         self._stream = stream
         self._clock = clock
-        self._done = 0
+        self._done = before
         self._start = self._written = clock()
-        self._write("")
+        self._write(f" ({before} of them in the journal)" if before else "")
 
     def __call__(self) -> None:
         self._done += 1
@@ -74,7 +80,7 @@ class _Lines:
             return
         self._written = now
         elapsed = now - self._start
-        expected = elapsed / self._done * (self._total - self._done)
+        expected = elapsed / (self._done - self._before) * (self._total - self._done)
         self._write(f", {_clock_text(elapsed)} elapsed, {_clock_text(expected)} to go")
 
     def _write(self, times: str) -> None:

@@ -1,0 +1,63 @@
+"""XGBoost's quantised matrix of a fold is built once for all fits that it serves.
+
+``hist`` begins every fit with sorting the values of each feature into bins. Fits on the same rows with the
+same ``max_bin``, labels and weights need the same matrix, and one that was used before gives the same model
+to the last bit. It is handed to an estimator in the place of ``XGBModel._create_dmatrix``, which is no part of
+XGBoost's public interface: where it is missing, every fit builds its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import joblib
+from sklearn.pipeline import Pipeline
+
+from sparksweep.search.kept import Kept, nbytes
+
+__all__ = ["shared_quantiles"]
+
+_KINDS = ("XGBClassifier", "XGBRegressor", "XGBRanker")
+_METHOD = "_create_dmatrix"
+
+
+@contextmanager
+def shared_quantiles(estimator: Any, kept: Kept) -> Iterator[None]:
+    """Let an XGBoost estimator, or one at a pipeline's end, take its training matrix from ``kept``."""
+    model = estimator.steps[-1][1] if type(estimator) is Pipeline else estimator
+    if not _can_share(model):
+        yield
+        return
+    create = getattr(model, _METHOD)
+
+    def create_or_take(ref: Any = None, **content: Any) -> Any:
+        data = content.get("data")
+        known = kept.name_of(data)
+        if ref is not None or known is None:
+            return create(ref=ref, **content)
+        rest = {name: value for name, value in content.items() if name != "data"}
+        shape = (model.max_bin, model.n_jobs, model.device)
+        key = ("quantised", known, shape, joblib.hash(rest))
+        return kept.get(key, nbytes(data), lambda: create(ref=ref, **content))
+
+    setattr(model, _METHOD, create_or_take)
+    try:
+        yield
+    finally:
+        delattr(model, _METHOD)
+
+
+def _can_share(model: Any) -> bool:
+    kind = type(model)
+    if kind.__module__.partition(".")[0] != "xgboost" or kind.__qualname__ not in _KINDS:
+        return False
+    # XGBoost itself builds a quantised matrix in these cases only. Parameters that are not its estimator's
+    # own may shape the matrix in ways that are not known here.
+    return (
+        model.tree_method in ("hist", "auto", None)
+        and model.booster in (None, "gbtree", "dart")
+        and not getattr(model, "kwargs", None)
+        and hasattr(model, _METHOD)
+    )
