@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from pyspark import TaskContext
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 
@@ -56,3 +57,24 @@ class FailsForSeed(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return np.full(len(X), self.frequent_)
+
+
+class TellsItsTask(ClassifierMixin, BaseEstimator):
+    """Remembers what Spark gave to the task in which it was fitted."""
+
+    def __init__(self, value=0, n_jobs=None, device=None, seconds=0.0):
+        self.value = value
+        self.n_jobs = n_jobs
+        self.device = device
+        self.seconds = seconds
+
+    def fit(self, X, y):
+        time.sleep(self.seconds)
+        self.classes_ = np.unique(y)
+        self.cpus_ = TaskContext.get().cpus()
+        self.threads_ = self.n_jobs
+        self.gpu_ = int(self.device.partition(":")[2] or -1) if self.device else -1
+        return self
+
+    def told(self):
+        return {"cpus": self.cpus_, "threads": self.threads_ or 0, "gpu": self.gpu_}

@@ -115,9 +115,7 @@ def test_two_engines_at_once(spark_context):
     seen = {}
 
     def go(name, value):
-        seen[name] = sorted(
-            position for position, _ in run(engine(spark_context), fits({"value": value}))
-        )
+        seen[name] = sorted(position for position, _ in run(engine(spark_context), fits({"value": value})))
 
     threads = [threading.Thread(target=go, args=(name, name)) for name in range(2)]
     for thread in threads:

@@ -2,8 +2,8 @@
 
 ``hist`` begins every fit with sorting the values of each feature into bins. Fits on the same rows with the
 same ``max_bin``, labels and weights need the same matrix, and one that was used before gives the same model
-to the last bit. It is handed to an estimator in the place of ``XGBModel._create_dmatrix``, which is no part of
-XGBoost's public interface: where it is missing, every fit builds its own.
+to the last bit. It is handed to an estimator in the place of its ``_create_dmatrix`` (``_create_ltr_dmatrix``
+of a ranker), which is no part of XGBoost's public interface: where it is missing, every fit builds its own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from sparksweep.search.kept import Kept, nbytes
 
 __all__ = ["shared_quantiles"]
 
-_KINDS = ("XGBClassifier", "XGBRegressor", "XGBRanker")
-_METHOD = "_create_dmatrix"
+# By which method each kind makes its matrix.
+_METHODS = {
+    "XGBClassifier": "_create_dmatrix",
+    "XGBRegressor": "_create_dmatrix",
+    "XGBRanker": "_create_ltr_dmatrix",
+}
 
 
 @contextmanager
@@ -30,7 +34,8 @@ def shared_quantiles(estimator: Any, kept: Kept) -> Iterator[None]:
     if not _can_share(model):
         yield
         return
-    create = getattr(model, _METHOD)
+    method = _METHODS[type(model).__qualname__]
+    create = getattr(model, method)
 
     def create_or_take(ref: Any = None, **content: Any) -> Any:
         data = content.get("data")
@@ -42,16 +47,16 @@ def shared_quantiles(estimator: Any, kept: Kept) -> Iterator[None]:
         key = ("quantised", known, shape, joblib.hash(rest))
         return kept.get(key, nbytes(data), lambda: create(ref=ref, **content))
 
-    setattr(model, _METHOD, create_or_take)
+    setattr(model, method, create_or_take)
     try:
         yield
     finally:
-        delattr(model, _METHOD)
+        delattr(model, method)
 
 
 def _can_share(model: Any) -> bool:
     kind = type(model)
-    if kind.__module__.partition(".")[0] != "xgboost" or kind.__qualname__ not in _KINDS:
+    if kind.__module__.partition(".")[0] != "xgboost" or kind.__qualname__ not in _METHODS:
         return False
     # XGBoost itself builds a quantised matrix in these cases only. Parameters that are not its estimator's
     # own may shape the matrix in ways that are not known here.
@@ -59,5 +64,5 @@ def _can_share(model: Any) -> bool:
         model.tree_method in ("hist", "auto", None)
         and model.booster in (None, "gbtree", "dart")
         and not getattr(model, "kwargs", None)
-        and hasattr(model, _METHOD)
+        and hasattr(model, _METHODS[kind.__qualname__])
     )

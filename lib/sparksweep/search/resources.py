@@ -20,6 +20,8 @@ __all__ = ["SPARE", "Allotment", "Cluster", "gpu_of_task", "use_gpu", "wants_gpu
 SPARE = "spare"
 
 _GPU = "gpu"
+# Devices of NVIDIA's driver, and of Linux in Windows.
+_GPU_FILES = ("nvidia[0-9]*", "dxg")
 _TASK_GPUS = "spark.task.resource.gpu.amount"
 _EXECUTOR_GPUS = "spark.executor.resource.gpu.amount"
 
@@ -189,7 +191,7 @@ def _is_cuda(name: str, value: Any) -> bool:
 
 
 def _check_own_gpu() -> None:
-    if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
+    if not any(any(Path("/dev").glob(pattern)) for pattern in _GPU_FILES):
         raise SetupError("device=cuda, but this machine has no NVIDIA GPU: set device to cpu")
 
 

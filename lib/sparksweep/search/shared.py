@@ -37,7 +37,7 @@ _Part = tuple[int, Any]
 
 
 class Shared:
-    """Sends a value to the executors, once each. To stand in the closure of a task, whose :meth:`load` gives it.
+    """Sends a value to the executors, once each. A task that has it in its closure gets it by :meth:`load`.
 
     Parameters
     ----------
