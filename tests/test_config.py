@@ -185,8 +185,8 @@ def test_missing_file_and_folder(tmp_path):
 def test_command_line(tmp_path, capsys):
     path = tmp_path / "job.yml"
     path.write_text(SMALL)
-    assert parse_options("What it does.", path, ["--set", "search.folds=4"]).search.folds == 4
-    assert parse_options("What it does.", Path("none.yml"), ["--config", str(path)]).search.folds == 5
+    assert parse_options("What it does.", path, ["--set", "search.folds=4"]).config.search.folds == 4
+    assert parse_options("What it does.", Path("none.yml"), ["--config", str(path)]).config.search.folds == 5
     with pytest.raises(SystemExit) as stop:
         parse_options("What it does.", path, ["--help"])
     assert stop.value.code == 0

@@ -28,7 +28,7 @@ SWEEP = ROOT / "conf" / "sweep.yml"
 OFF = [word for name in ("app", "label", "category", "word") for word in ("--set", f"features.{name}=false")]
 RUN_FILES = {
     *("sweeping_results.txt", "results.csv", "best.json", "model.joblib", "model.ubj"),
-    *("feature_names.csv", "predictions.csv"),
+    *("feature_names.csv", "predictions.csv", "journal"),
 }
 SMALL = [
     *("--set", "search.grid={n_estimators: [2, 3], max_depth: [2], colsample_bylevel: [0.1]}"),

@@ -6,6 +6,7 @@ import argparse
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ __all__ = [
     "FEATURE_FAMILIES",
     "FeaturesConfig",
     "JobConfig",
+    "JobOptions",
     "SearchConfig",
     "SparkConfig",
     "SyntheticConfig",
@@ -97,7 +99,8 @@ class SearchConfig(_Section):
     parameters: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, list[Any]] = Field(min_length=1)
     n_jobs: int | None = None
-    threads: int | None = Field(default=None, ge=1)
+    threads: Annotated[int, Field(ge=1)] | Literal["spare"] | None = None
+    refit_on: Literal["driver", "executor"] = "driver"
 
     @model_validator(mode="after")
     def _known_parameters(self) -> SearchConfig:
@@ -142,7 +145,19 @@ class JobConfig(_Section):
         return tuple(uri for uri in places if uri is not None)
 
 
-def parse_options(description: str, default: Path, arguments: Sequence[str] | None = None) -> JobConfig:
+@dataclass(frozen=True)
+class JobOptions:
+    """A job's command line: its configuration, and which run it goes on with.
+
+    ``fresh`` begins a new run whatever lies there; ``resume`` names a run.
+    """
+
+    config: JobConfig
+    fresh: bool = False
+    resume: str | None = None
+
+
+def parse_options(description: str, default: Path, arguments: Sequence[str] | None = None) -> JobOptions:
     """Read a job's command line and the configuration that it names.
 
     Raises
@@ -152,7 +167,9 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
     """
     parser = argparse.ArgumentParser(
         description=description,
-        epilog="Credentials for blobs come from the environment: AZURE_STORAGE_CONNECTION_STRING; or "
+        epilog="A run that was interrupted leaves its finished fits in its folder. The next run of the same "
+        "configuration on the same data goes on with it. "
+        "Credentials for blobs come from the environment: AZURE_STORAGE_CONNECTION_STRING; or "
         "AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN; or else the identity "
         "that DefaultAzureCredential finds.",
     )
@@ -167,8 +184,16 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
         metavar="KEY=VALUE",
         help="override a key, as in --set search.folds=3 or --set search.grid.max_depth=[3,4] (repeatable)",
     )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--fresh", action="store_true", help="begin a new run, even if an unfinished one could go on"
+    )
+    which.add_argument(
+        "--resume", metavar="RUN", help="go on with this unfinished run: the name of its folder in the output"
+    )
     options = parser.parse_args(arguments)
-    return load_config(options.config, options.overrides)
+    config = load_config(options.config, options.overrides)
+    return JobOptions(config, fresh=options.fresh, resume=options.resume)
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> JobConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,8 @@ from sparksweep.data import explain_malformed, find_tables, read_devices, read_t
 from sparksweep.data.synthetic import write_dataset
 from sparksweep.errors import ConfigError, DataError, SparksweepError, StorageError
 from sparksweep.features import FeatureMatrix, build_features, to_matrix
-from sparksweep.report.run_folder import Predictions, Results, new_run_id, write_latest, write_run
+from sparksweep.report.run_folder import Predictions, Results, write_latest, write_run
+from sparksweep.report.runs import RunChooser
 from sparksweep.report.table import screen_table
 from sparksweep.search import AllFitsFailedError, GridSearchCV
 from sparksweep.session import open_session
@@ -42,10 +44,12 @@ __all__ = ["run_job", "sweep"]
 def run_job(description: str, default_config: Path, arguments: Sequence[str] | None = None) -> int:
     """Run a sweep job from its command line and return the exit code.
 
-    0 after a complete run; 2 after an error that names its remedy, which is printed in one sentence.
+    0 after a complete run; 2 after an error that names its remedy, which is printed in one sentence;
+    128 and the number of the signal after Ctrl-C and SIGTERM, as in a shell.
     """
     try:
-        config = parse_options(description, default_config, arguments)
+        options = parse_options(description, default_config, arguments)
+        config = options.config
         # Spark gets keys only where it reads or writes Azure itself.
         is_azure = any(uri.startswith(("abfs", "wasb")) for uri in config.uris)
         with open_session(
@@ -54,16 +58,38 @@ def run_job(description: str, default_config: Path, arguments: Sequence[str] | N
             conf=config.spark.conf,
             hadoop_conf=hadoop_configuration(os.environ, config.uris) if is_azure else {},
             azure=is_azure,
-        ) as spark:
-            sweep(config, spark)
+        ) as spark, _terminable():
+            sweep(config, spark, fresh=options.fresh, resume=options.resume)
     except SparksweepError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write("Run the same command again to go on.\n")
+        return 128 + (signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT)
     return 0
 
 
-def sweep(config: JobConfig, spark: SparkSession) -> str:
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which is to end a sweep as Ctrl-C does."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume: str | None = None) -> str:
     """Do everything that a configuration asks for, and return the URI of the run's folder.
+
+    A run that was interrupted goes on where it stopped: the newest one with the same data and search,
+    unless ``fresh`` asks for a new one or ``resume`` names one.
 
     Raises
     ------
@@ -86,16 +112,16 @@ def sweep(config: JobConfig, spark: SparkSession) -> str:
         f"{scale['features']:,} features, {scale['values']:,} values in {seconds.spent['features']:.1f} s"
     )
     with seconds.of("search"):
-        search, classes = _search(config.search, matrix, spark)
+        run = RunChooser(output, fresh=fresh, resume=resume, say=_say)
+        search, classes = _search(config.search, matrix, spark, run)
     with seconds.of("predictions"):
         predictions = Predictions(matrix.devices.test_ids, search.predict_proba(matrix.X_test))
     results = Results(
         search, config.search.metric, classes, matrix.feature_names, scale, seconds.spent, predictions
     )
-    run_id = new_run_id()
-    folder = output.child(run_id)
-    write_run(folder, run_id, results)
-    write_latest(output, run_id)
+    folder = output.child(run.run_id)
+    write_run(folder, run.run_id, results)
+    write_latest(output, run.run_id)
     _say(_summary(results))
     _say(f"\nThe run's folder: {folder.uri}")
     return folder.uri
@@ -150,7 +176,7 @@ def _check_classes(groups: npt.NDArray[np.str_], folds: int, file: str) -> None:
 
 
 def _search(
-    config: SearchConfig, matrix: FeatureMatrix, spark: SparkSession
+    config: SearchConfig, matrix: FeatureMatrix, spark: SparkSession, run: RunChooser
 ) -> tuple[GridSearchCV, tuple[str, ...]]:
     encoder = LabelEncoder()
     y = encoder.fit_transform(matrix.devices.groups)
@@ -162,15 +188,19 @@ def _search(
         cv=config.folds,
         n_jobs=config.n_jobs,
         threads=config.threads,
+        journal=run,
+        refit_on=config.refit_on,
         progress=True,
     )
     try:
         search.fit(matrix.X_train, y)
     except AllFitsFailedError as error:
+        run.discard()
         raise ConfigError(
             f"every fit failed, the first with {error.error!r}: mend search.parameters or search.grid"
         ) from None
     if np.isnan(search.best_score_):
+        run.discard()
         raise ConfigError(
             f"search.metric={config.metric} gives no score for {len(encoder.classes_)} classes: "
             "choose another metric"

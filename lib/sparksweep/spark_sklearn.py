@@ -105,7 +105,9 @@ class GridSearchCV(_SparkSklearnSearch, search.GridSearchCV):
         pre_dispatch: int | str = "2*n_jobs",
         error_score: Any = np.nan,
         return_train_score: bool = False,
-        threads: int | None = None,
+        threads: int | str | None = None,
+        journal: Any = None,
+        refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
         super().__init__(
@@ -121,6 +123,8 @@ class GridSearchCV(_SparkSklearnSearch, search.GridSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
             threads=threads,
+            journal=journal,
+            refit_on=refit_on,
             progress=progress,
         )
         self.fit_params = fit_params
@@ -150,7 +154,9 @@ class RandomizedSearchCV(_SparkSklearnSearch, search.RandomizedSearchCV):
         random_state: Any = None,
         error_score: Any = np.nan,
         return_train_score: bool = False,
-        threads: int | None = None,
+        threads: int | str | None = None,
+        journal: Any = None,
+        refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
         super().__init__(
@@ -168,6 +174,8 @@ class RandomizedSearchCV(_SparkSklearnSearch, search.RandomizedSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
             threads=threads,
+            journal=journal,
+            refit_on=refit_on,
             progress=progress,
         )
         self.fit_params = fit_params

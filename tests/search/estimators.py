@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,26 @@ class TellsItsTask(ClassifierMixin, BaseEstimator):
 
     def told(self):
         return {"cpus": self.cpus_, "threads": self.threads_ or 0, "gpu": self.gpu_}
+
+
+class NeedsPermission(ClassifierMixin, BaseEstimator):
+    """Classifies by a threshold; cannot be fitted with the third of four values until a file is there.
+
+    Each fit that ends leaves a file in ``folder / "log"``, named by its value.
+    """
+
+    def __init__(self, value=0.0, folder="."):
+        self.value = value
+        self.folder = folder
+
+    def fit(self, X, y):
+        if self.value == 0.3 and not (Path(self.folder) / "permission").exists():
+            raise PermissionError("not now")
+        self.classes_ = np.unique(y)
+        self.threshold_ = np.quantile(X[:, 0], self.value)
+        warnings.warn(f"fitted with {self.value}", UserWarning, stacklevel=2)
+        (Path(self.folder) / "log" / f"{self.value}_{time.time_ns()}_{os.getpid()}").touch()
+        return self
+
+    def predict(self, X):
+        return (X[:, 0] > self.threshold_).astype(int)

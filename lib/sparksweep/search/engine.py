@@ -306,7 +306,8 @@ def _fit_on_all(data: SearchData, content: bytes) -> bytes:
 
 def _fit_whole(estimator: Any, data: SearchData) -> Any:
     arguments = (data.X,) if data.y is None else (data.X, data.y)
-    return estimator.fit(*arguments, **data.fit_params)
+    estimator.fit(*arguments, **data.fit_params)
+    return estimator
 
 
 def _portable(error: Exception) -> Exception:

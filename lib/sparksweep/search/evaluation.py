@@ -8,15 +8,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pyspark import TaskContext
+from pyspark.sql import SparkSession
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from sparksweep.search.callbacks import FitCallbacks, give_callbacks, take_callbacks
 from sparksweep.search.engine import FitRaised, LocalEngine, Outcome, SparkEngine
+from sparksweep.search.fingerprint import Fingerprint, candidate_key, fingerprint_of, fold_key
 from sparksweep.search.fit import FitResult, FitSettings, Member
+from sparksweep.search.journal import Journal
 from sparksweep.search.outcomes import as_rows, fit_line, give_warnings, warn_of_failed_fits
 from sparksweep.search.progress import show_progress
 from sparksweep.search.resources import Allotment, Cluster, wants_gpu
@@ -24,6 +29,7 @@ from sparksweep.search.tasks import Fit, Task, make_tasks
 from sparksweep.search.threads import Threads
 from sparksweep.search.workbench import Fold, SearchData
 from sparksweep.session import create_session, ship_package
+from sparksweep.storage import open_store
 
 __all__ = ["Evaluation"]
 
@@ -103,6 +109,7 @@ class Evaluation:
         candidate_params: Iterable[Mapping[str, Any]],
         cv: Any = None,
         more_results: Mapping[str, Sequence[Any]] | None = None,
+        callback_ctx: Any = None,
     ) -> dict[str, Any]:
         """Fit and score candidates, and return ``cv_results_`` of all calls."""
         candidates = list(candidate_params)
@@ -118,7 +125,8 @@ class Evaluation:
                 f"Fitting {n_splits} folds for each of {len(candidates)} candidates, "
                 f"totalling {n_splits * len(candidates)} fits"
             )
-        results = self._run(candidates, folds)
+        callbacks = FitCallbacks(self._search, callback_ctx, self._base_estimator, self._data, folds)
+        results = self._run(candidates, folds, callbacks)
         if not results:
             raise ValueError("No fits were performed. Was the CV iterator empty? Were there no candidates?")
         warn_of_failed_fits(results, self._search.error_score)
@@ -141,21 +149,25 @@ class Evaluation:
             profile = None
             if self._cluster is not None and threads.count > self._cluster.task_cpus:
                 profile = self._cluster.whole_executor()
+            callbacks = take_callbacks(estimator)
             fitted, seconds = self._engine.fit(estimator, threads.count, profile)
+            give_callbacks(fitted, callbacks)
         else:
             arguments = (self._data.X,) if self._data.y is None else (self._data.X, self._data.y)
             start = time.perf_counter()
             with threadpool_limits(threads.count):
-                fitted = estimator.fit(*arguments, **self._data.fit_params)
-            seconds = time.perf_counter() - start
+                estimator.fit(*arguments, **self._data.fit_params)
+            fitted, seconds = estimator, time.perf_counter() - start
         return fitted.set_params(**asked) if asked else fitted, seconds
 
-    def _run(self, candidates: Sequence[Mapping[str, Any]], folds: Sequence[Fold]) -> list[FitResult]:
-        fits = [
-            Fit(candidate, fold, Member(clone(self._base_estimator), parameters))
-            for candidate, parameters in enumerate(candidates)
-            for fold in range(len(folds))
-        ]
+    def _run(
+        self, candidates: Sequence[Mapping[str, Any]], folds: Sequence[Fold], callbacks: FitCallbacks
+    ) -> list[FitResult]:
+        fits: list[Fit] = []
+        for candidate, parameters in enumerate(candidates):
+            for fold in range(len(folds)):
+                estimator = callbacks.prepare(clone(self._base_estimator))
+                fits.append(Fit(candidate, fold, Member(estimator, parameters, callbacks.place(len(fits)))))
         tasks = make_tasks(fits, self._data.fit_params, self._settings)
         if self._engine is None:
             self._start(candidates, len(tasks))
@@ -167,21 +179,26 @@ class Evaluation:
         else:
             places = list(range(len(fits)))
         self._journalled += len(results)
+        for position in results:
+            callbacks.tell(position, fits[position].fold, fits[position].member, was_fitted=False)
         with (
             show_progress(len(fits), self._search.progress, before=len(results)) as advance,
             closing(self._outcomes(tasks, folds)) as outcomes,
         ):
             for place, outcome in outcomes:
                 position = places[place]
+                fit = fits[position]
                 if isinstance(outcome, FitRaised):
+                    callbacks.tell(position, fit.fold, fit.member)
                     raise outcome.error
                 results[position] = outcome
                 if self._journal is not None:
                     self._journal.add(keys[position], outcome)
                     self._journalled += 1
                 advance()
+                callbacks.tell(position, fit.fold, fit.member, was_fitted=not outcome.is_cut)
                 if self._search.verbose > 1:
-                    self._print_line(fits[position], outcome, len(folds), len(candidates))
+                    self._print_line(fit, outcome, len(folds), len(candidates))
         give_warnings(results[position].warned for position in sorted(results))
         return [results[position] for position in range(len(fits))]
 
@@ -226,8 +243,6 @@ class Evaluation:
         """Return the key of each fit, and the results that the journal has, by position."""
         if self._search.journal is None:
             return [], {}
-        from sparksweep.search.fingerprint import candidate_key, fingerprint_of, fold_key
-
         if self._journal is None:
             fingerprint = fingerprint_of(
                 estimator=self._base_estimator,
@@ -240,7 +255,7 @@ class Evaluation:
                 return_train_score=self._settings.return_train_score,
                 threads=self._settings.threads.count,
             )
-            self._journal = self._opened.enter_context(open_journal(self._search.journal, fingerprint))
+            self._journal = self._opened.enter_context(_open_journal(self._search.journal, fingerprint))
         of_fold = [fold_key(*fold) for fold in folds]
         of_candidate = [candidate_key(parameters) for parameters in candidates]
         keys = [f"{of_candidate[fit.candidate]}-{of_fold[fit.fold]}" for fit in fits]
@@ -256,3 +271,11 @@ class Evaluation:
             candidate=(fit.candidate, n_candidates),
         )
         print(line)  # noqa: T201 - scikit-learn prints this
+
+
+def _open_journal(
+    where: str | Path | Callable[[Fingerprint], Journal], fingerprint: Fingerprint
+) -> Journal:
+    if callable(where):
+        return where(fingerprint)
+    return Journal.open(open_store(str(where), spark=SparkSession.getActiveSession()), fingerprint)

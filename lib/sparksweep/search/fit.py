@@ -14,6 +14,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from sparksweep.search.callbacks import FitPlace
 from sparksweep.search.paths import path_of
 from sparksweep.search.quantised import shared_quantiles
 from sparksweep.search.resources import use_gpu
@@ -53,6 +54,7 @@ class Member:
 
     estimator: Any
     parameters: Mapping[str, Any]
+    place: FitPlace | None = None
 
     def prepare(self, settings: FitSettings) -> Any:
         """Return the clone with its parameters set. Estimators among them are cloned."""
@@ -81,6 +83,7 @@ class FitResult:
     score_time: float
     n_test_samples: int
     warned: tuple[Warned, ...] = ()
+    is_cut: bool = False
 
 
 def fit_and_score(
@@ -115,7 +118,8 @@ def fit_and_score(
         fitted, result = _fit_and_score_one(longest, fold, workbench, settings)
         results.append(result)
         if fitted.error is None:
-            results += [fitted.cut(member, settings).score(settings) for member in shorter]
+            cut = (fitted.cut(member, settings).score(settings) for member in shorter)
+            results += [replace(result, is_cut=True) for result in cut]
     return results
 
 
@@ -206,8 +210,9 @@ def _fit(member: Member, fold: int, workbench: Workbench, settings: FitSettings,
         error = None
         steps = nullcontext() if own else shared_steps(estimator, workbench.kept)
         quantiles = nullcontext() if own else shared_quantiles(estimator, workbench.kept)
+        told = nullcontext() if member.place is None else member.place.propagate(estimator)
         try:
-            with steps, quantiles:
+            with steps, quantiles, told:
                 if y_train is None:
                     estimator.fit(X_train, **sides.fit_params)
                 else:

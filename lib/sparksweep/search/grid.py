@@ -8,9 +8,11 @@ scikit-learn are called or overridden, and nothing else of it that is not public
 ``_get_scorers``                     called: the scorer, and the metric that ``refit`` goes by
 ``_get_routed_params_for_fit``       called: metadata for the splitter, the estimator and the scorer
 ``_check_refit_for_multimetric``     called: ``refit`` for a callable that returns several metrics
-``_run_search``                      overridden: gives the candidates to ``evaluate_candidates``
+``_run_search``                      called: gives the candidates to ``evaluate_candidates``
 ``_format_results``                  called: results of the fits to ``cv_results_``
 ``_select_best_index``               called: the candidate that ``refit`` goes by
+``_init_callback_context``           called from scikit-learn 1.9 on: the task tree that callbacks are told of
+``_skl_callbacks``                   read: the callbacks that ``set_callbacks`` gave to an estimator
 ``__getstate__``                     overridden: a SparkContext cannot be pickled
 ``__sklearn_clone__``                overridden: a SparkContext cannot be copied
 ===================================  =======================================================================
@@ -24,13 +26,16 @@ from typing import Any
 
 import numpy as np
 from pyspark import SparkContext
-from sklearn import model_selection
+from sklearn import get_config, model_selection
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
+from sparksweep.search.callbacks import SearchCallbacks, tears_down
 from sparksweep.search.evaluation import Evaluation
+from sparksweep.search.fingerprint import Fingerprint
+from sparksweep.search.journal import Journal
 from sparksweep.search.rows import split_metadata
 from sparksweep.search.workbench import SearchData
 
@@ -51,10 +56,11 @@ class _SparkSearch:
     return_train_score: bool
     sc: SparkContext | None
     threads: int | str | None
-    journal: str | Path | None
+    journal: str | Path | Callable[[Fingerprint], Journal] | None
     refit_on: str
     progress: bool | None
 
+    @tears_down
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Fit every candidate on every fold, and then the best one on all data.
 
@@ -71,10 +77,12 @@ class _SparkSearch:
         self : object
         """
         search: Any = self  # scikit-learn's part of the class has no types
-        search._validate_params()
+        if not get_config()["skip_parameter_validation"]:
+            search._validate_params()
         scorers, refit_metric = search._get_scorers()
         X, y = indexable(X, y)
         routed = search._get_routed_params_for_fit(split_metadata(X, params))
+        callbacks = SearchCallbacks(self, X, y, params)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self.n_splits_ = splitter.get_n_splits(X, y, **routed.splitter.split)
         base_estimator = clone(self.estimator)
@@ -88,10 +96,13 @@ class _SparkSearch:
             self._task_limit,
             lambda cv: list((cv or splitter).split(X, y, **routed.splitter.split)),
         ) as evaluation:
-            search._run_search(evaluation)
+            callbacks.run_search(evaluation)
             self._take_results(evaluation, scorers, refit_metric)
             if self.refit:
-                self._refit(evaluation, clone(base_estimator))
+                best = clone(base_estimator)
+                with callbacks.refit(best):
+                    self._refit(evaluation, best)
+        callbacks.end()
         return self
 
     def _take_results(self, evaluation: Evaluation, scorers: Any, refit_metric: Any) -> None:
@@ -159,9 +170,10 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         Threads of every fit, the refit included: one number for all, since XGBoost's last bits depend on
         it. By default the estimator's own number, but never more than ``spark.task.cpus``. "spare" takes
         cores that would be idle: those that fewer fits than cores leave, and all of them for the refit.
-    journal : path or URI, optional
+    journal : path, URI or callable, optional
         A folder in which results are kept as fits end, local or of a Hadoop file system. A search that finds
-        results of the same search there does not fit them again; those of another search it refuses.
+        results of the same search there does not fit them again; those of another search it refuses. A
+        callable gets the search's fingerprint and returns an open journal.
     refit_on : {"driver", "executor"}
         Where the best candidate is fitted on all data. A driver that is small leaves it to an executor.
     progress : bool, optional
@@ -197,7 +209,7 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         error_score: Any = np.nan,
         return_train_score: bool = False,
         threads: int | str | None = None,
-        journal: str | Path | None = None,
+        journal: str | Path | Callable[[Fingerprint], Journal] | None = None,
         refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
@@ -218,9 +230,6 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         self.journal = journal
         self.refit_on = refit_on
         self.progress = progress
-
-    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
-        evaluate_candidates(ParameterGrid(self.param_grid))
 
 
 class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # type: ignore[misc]  # as above
@@ -248,7 +257,7 @@ class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # t
         error_score: Any = np.nan,
         return_train_score: bool = False,
         threads: int | str | None = None,
-        journal: str | Path | None = None,
+        journal: str | Path | Callable[[Fingerprint], Journal] | None = None,
         refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
@@ -271,8 +280,3 @@ class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # t
         self.journal = journal
         self.refit_on = refit_on
         self.progress = progress
-
-    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
-        evaluate_candidates(
-            ParameterSampler(self.param_distributions, self.n_iter, random_state=self.random_state)
-        )

@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 from sklearn.pipeline import Pipeline
 
+from sparksweep.search.callbacks import has_callbacks
 from sparksweep.search.kept import Kept, nbytes, protect
 from sparksweep.search.paths import is_seeded
 
@@ -43,7 +44,12 @@ def steps_key(estimator: Any) -> str | None:
 
 
 def _can_share(estimator: Any) -> bool:
-    return type(estimator) is Pipeline and estimator.memory is None and len(estimator.steps) > 1
+    return (
+        type(estimator) is Pipeline
+        and estimator.memory is None
+        and len(estimator.steps) > 1
+        and not has_callbacks(estimator)
+    )
 
 
 def _is_shareable(step: Any) -> bool:

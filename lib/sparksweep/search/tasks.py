@@ -10,6 +10,7 @@ from typing import Any
 
 import joblib
 
+from sparksweep.search.callbacks import needs_own_fit
 from sparksweep.search.cost import estimated_cost
 from sparksweep.search.fit import FitSettings, Member
 from sparksweep.search.paths import is_seeded, path_of
@@ -82,6 +83,8 @@ def _look_up(fit: Fit, fit_params: Mapping[str, Any], settings: FitSettings) -> 
     try:
         estimator = member.prepare(settings)
         cost = estimated_cost(estimator)
+        if needs_own_fit(estimator, fit.member.place):
+            return _Candidate(alone, 0, cost)
         steps = steps_key(estimator) or ""
         path = path_of(estimator, fit_params)
         if path is not None:

@@ -157,12 +157,29 @@ class BlobStore:
             raise StorageError(f"{path} changed while it was uploaded: upload it again when it is complete")
         return True
 
+    def claim(self, name: str, content: bytes) -> bool:
+        """Upload a blob if there is none of that name."""
+        md5 = bytearray(hashlib.md5(content, usedforsecurity=False).digest())
+        with blob_errors(self._folder, name):
+            try:
+                self._blob(name).upload_blob(content, content_settings=ContentSettings(content_md5=md5))
+            except ResourceExistsError:
+                return False
+        return True
+
+    def delete(self, name: str) -> None:
+        """Delete a blob, if there is one."""
+        with blob_errors(self._folder, name), contextlib.suppress(ResourceNotFoundError):
+            self._blob(name).delete_blob()
+
+    def remove_if_empty(self) -> None:
+        """Do nothing: a folder of blobs is there as long as a blob is in it."""
+
     def check_writable(self) -> None:
         """Write and delete an empty blob."""
         probe = f".writable-{secrets.token_hex(4)}"
         self.write(probe, b"")
-        with blob_errors(self._folder, probe):
-            self._blob(probe).delete_blob()
+        self.delete(probe)
 
     def create_container(self) -> None:
         """Make the container if there is none of its name."""

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from sparksweep.errors import StorageError
 from sparksweep.storage.hadoop_errors import hadoop_errors, is_missing
+from sparksweep.storage.local import LocalStore
 from sparksweep.storage.store import StoredFile, checked_name, temporary_name
 
 __all__ = ["HadoopStore"]
@@ -88,32 +89,40 @@ class HadoopStore:
         In place of another the new file comes in one step on HDFS. Object stores have no such step: there
         the old file is deleted first, and for a moment there is none.
         """
-        if isinstance(content, bytes):
-            with tempfile.TemporaryDirectory() as folder:
-                local = Path(folder, "content")
-                local.write_bytes(content)
-                self.write(name, local)
-            return
-        if not content.is_file():
-            raise StorageError(f"{content}: there is no such file")
-        temporary = self._path(temporary_name(checked_name(name), secrets.token_hex(4)))
+        with self._temporary(name, content) as temporary:
+            self._put_in_place(temporary, name)
+
+    def claim(self, name: str, content: bytes) -> bool:
+        """Write a file whole if there is none of that name: under a temporary name, then renamed.
+
+        Of two renames to one name exactly one succeeds on abfs, wasb and HDFS.
+        """
+        if self._files.getUri().getScheme() == "file":  # where a rename replaces what is there
+            return LocalStore(Path(self._path().toUri().getPath())).claim(name, content)
+        path = self._path(name)
+        with self._temporary(name, content) as temporary:
+            # A folder of that name would take the file in.
+            won = not self._files.exists(path) and self._rename(temporary, path)
+            if not won:
+                self._files.delete(temporary, False)
+        return won
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if there is one."""
         with self._errors(name):
-            try:
-                source = self._jvm.java.io.File(str(content.absolute()))
-                copy = self._jvm.org.apache.hadoop.fs.FileUtil.copy
-                copy(source, self._files, temporary, False, self._configuration)
-                self._put_in_place(temporary, name)
-            except BaseException:
-                with contextlib.suppress(Py4JJavaError):
-                    self._files.delete(temporary, False)
-                raise
+            self._files.delete(self._path(name), False)
+
+    def remove_if_empty(self) -> None:
+        """Remove this folder if it is there and nothing is in it."""
+        if not list(self._entries()):
+            with contextlib.suppress(Py4JJavaError):  # somebody has put a file there meanwhile
+                self._files.delete(self._path(), False)
 
     def check_writable(self) -> None:
         """Write and delete an empty file."""
         probe = f".writable-{secrets.token_hex(4)}"
         self.write(probe, b"")
-        with self._errors(probe):
-            self._files.delete(self._path(probe), False)
+        self.delete(probe)
 
     def child(self, name: str) -> HadoopStore:
         """Return a folder in this one."""
@@ -137,6 +146,38 @@ class HadoopStore:
         for entry in sorted(found, key=lambda entry: str(entry.getPath().getName())):
             if not entry.getPath().getName().startswith("."):
                 yield entry
+
+    @contextlib.contextmanager
+    def _temporary(self, name: str, content: bytes | Path) -> Iterator[Any]:
+        """Write a file under a temporary name, which is gone if the block fails."""
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder, "content")
+            if isinstance(content, bytes):
+                local.write_bytes(content)
+            elif content.is_file():
+                local = content.absolute()
+            else:
+                raise StorageError(f"{content}: there is no such file")
+            temporary = self._path(temporary_name(checked_name(name), secrets.token_hex(4)))
+            with self._errors(name):
+                try:
+                    source = self._jvm.java.io.File(str(local))
+                    copy = self._jvm.org.apache.hadoop.fs.FileUtil.copy
+                    copy(source, self._files, temporary, False, self._configuration)
+                    yield temporary
+                except BaseException:
+                    with contextlib.suppress(Py4JJavaError):
+                        self._files.delete(temporary, False)
+                    raise
+
+    def _rename(self, temporary: Any, path: Any) -> bool:
+        """Rename unless somebody has the name: some file systems say no then, others raise."""
+        try:
+            return bool(self._files.rename(temporary, path))
+        except Py4JJavaError:
+            if self._files.exists(path):
+                return False
+            raise
 
     def _put_in_place(self, temporary: Any, name: str) -> None:
         path = self._path(name)

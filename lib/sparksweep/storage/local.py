@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from sparksweep.errors import StorageError
 from sparksweep.storage.store import StoredFile, checked_name, temporary_name
 
 __all__ = ["LocalStore"]
+
+# What a file system says that has no links.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,38 @@ class LocalStore:
             with self._growing(name) as file:
                 file.write(content)
 
+    def claim(self, name: str, content: bytes) -> bool:
+        """Write a file whole if there is none of that name: under a temporary name, then linked."""
+        won = False
+
+        def put(temporary: Path, path: Path) -> None:
+            nonlocal won
+            won = _link(temporary, path)
+
+        with self._growing(name, put) as file:
+            file.write(content)
+        return won
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if there is one."""
+        path = self.path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{path} cannot be deleted ({_reason(error)}): check its folder's permissions"
+            ) from None
+
+    def remove_if_empty(self) -> None:
+        """Remove this folder if it is there and nothing is in it."""
+        with contextlib.suppress(OSError):
+            self.root.rmdir()
+
     def check_writable(self) -> None:
         """Write and delete an empty file."""
         probe = f".writable-{secrets.token_hex(4)}"
         self.write(probe, b"")
-        self.path(probe).unlink(missing_ok=True)
+        self.delete(probe)
 
     def child(self, name: str) -> LocalStore:
         """Return a folder in this one."""
@@ -84,7 +115,7 @@ class LocalStore:
         return f"file://{self.path(name).absolute().as_posix()}"
 
     @contextmanager
-    def _growing(self, name: str) -> Iterator[IO[bytes]]:
+    def _growing(self, name: str, put: Callable[[Path, Path], object] = Path.replace) -> Iterator[IO[bytes]]:
         path = self.path(name)
         temporary = self.root / temporary_name(checked_name(name), secrets.token_hex(4))
         try:
@@ -93,7 +124,7 @@ class LocalStore:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            put(temporary, path)
         except OSError as error:
             raise StorageError(
                 f"{path} cannot be written ({_reason(error)}): name a folder that can be, with space for it"
@@ -115,6 +146,27 @@ class LocalStore:
             raise StorageError(
                 f"{self.root} cannot be listed ({_reason(error)}): name a folder that this user can read"
             ) from None
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    """Give a file a second name if nobody has that name yet."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        # NFS may ask again for a link that it has made, when the first answer was lost.
+        return temporary.stat().st_nlink > 1
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    else:
+        return True
+    # A file system without links, such as BlobFuse's. For a moment the file is there and empty.
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        return False
+    temporary.replace(path)
+    return True
 
 
 def _stored(name: str, found: os.stat_result) -> StoredFile:

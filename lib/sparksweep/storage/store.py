@@ -67,6 +67,20 @@ class Store(Protocol):
         Nobody ever sees a half-written file under ``name``. Folders are made as they are needed.
         """
 
+    def claim(self, name: str, content: bytes) -> bool:
+        """Write a file whole if there is none of that name, and return whether this call did so.
+
+        Of several callers at once, in whatever process and on whatever host, exactly one gets True. An
+        answer that is lost on the way may turn a True into a False: who has to know writes something of
+        its own and reads it back.
+        """
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if there is one."""
+
+    def remove_if_empty(self) -> None:
+        """Remove this folder if it is there and nothing is in it. Stores of blobs alone have no folders."""
+
     def check_writable(self) -> None:
         """Write and delete an empty file. StorageError if that fails."""
 

@@ -1,0 +1,98 @@
+"""Which run a sweep is: an unfinished one that it goes on with, or a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sparksweep.errors import ConfigError
+from sparksweep.report.run_folder import new_run_id
+from sparksweep.search.fingerprint import Fingerprint
+from sparksweep.search.journal import Journal, delete_journal, is_locked, read_fingerprint
+from sparksweep.storage import Store
+
+__all__ = ["RunChooser"]
+
+_JOURNAL = "journal"
+_COMPLETE = "best.json"
+
+
+@dataclass
+class RunChooser:
+    """Finds the run when the search knows what it is about to do. To be given to a search as its ``journal``.
+
+    Parameters
+    ----------
+    output : Store
+        The folder of all runs.
+    fresh : bool
+        Begin a new run in any case.
+    resume : str, optional
+        The run to go on with, and no other.
+    say : callable
+        Is told in one sentence when a run goes on.
+    """
+
+    output: Store
+    fresh: bool = False
+    resume: str | None = None
+    say: Callable[[str], None] = print
+    run_id: str = ""
+
+    def __call__(self, fingerprint: Fingerprint) -> Journal:
+        """Open the journal of the newest unfinished run with this fingerprint, else of a new one.
+
+        Raises
+        ------
+        ConfigError
+            If ``resume`` names no unfinished run, one of another search, or one that another driver does.
+        """
+        journal = self._named(fingerprint) if self.resume is not None else None
+        if journal is None and not self.fresh:
+            journal = self._unfinished(fingerprint)
+        if journal is not None:
+            self.say(f"Going on with run {self.run_id}: {len(journal.results):,} fits have ended already")
+            return journal
+        self.run_id = new_run_id()
+        return Journal.open(self._store(self.run_id), fingerprint)
+
+    def discard(self) -> None:
+        """Delete the journal of a run that can come to nothing."""
+        delete_journal(self._store(self.run_id))
+        self.output.child(self.run_id).remove_if_empty()
+
+    def _named(self, fingerprint: Fingerprint) -> Journal:
+        run = self.resume or ""
+        if run not in self.output.folders():
+            raise ConfigError(f"--resume {run}: {self.output.uri} has no run of this name")
+        if self._is_complete(run):
+            raise ConfigError(f"--resume {run}: this run is complete; leave --resume out to begin a new one")
+        known = read_fingerprint(self._store(run))
+        if known is None:
+            raise ConfigError(f"--resume {run}: this run has no journal; leave --resume out for a new one")
+        if known != fingerprint:
+            different = " and ".join(known.differences(fingerprint))
+            raise ConfigError(
+                f"--resume {run}: this run was begun with other {different}; "
+                "restore them, or leave --resume out to begin a new one"
+            )
+        self.run_id = run
+        return Journal.open(self._store(run), fingerprint)
+
+    def _unfinished(self, fingerprint: Fingerprint) -> Journal | None:
+        for run in sorted(self.output.folders(), reverse=True):
+            store = self._store(run)
+            if self._is_complete(run) or read_fingerprint(store) != fingerprint or is_locked(store):
+                continue
+            self.run_id = run
+            try:
+                return Journal.open(store, fingerprint)
+            except ConfigError:  # another driver has taken it in this moment
+                continue
+        return None
+
+    def _is_complete(self, run: str) -> bool:
+        return self.output.exists(f"{run}/{_COMPLETE}")
+
+    def _store(self, run: str) -> Store:
+        return self.output.child(run).child(_JOURNAL)
