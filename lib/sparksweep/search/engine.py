@@ -76,6 +76,7 @@ class SparkEngine:
     def __init__(self, sc: SparkContext, data: SearchData) -> None:
         self._sc = sc
         self._data = Shared(sc, data)
+        self._is_interrupted = False
 
     def run(
         self,
@@ -124,17 +125,17 @@ class SparkEngine:
                     except queue.Empty:
                         continue
                     if isinstance(item, _JobEnded):
-                        if item.error is not None:
-                            raise item.error
+                        item.check()
                         continue
                     report: _Report = cloudpickle.loads(item)
                     backlog.ended(report.seconds, report.undone)
                     left -= len(report.seconds)
                     for outcomes in report.outcomes:
                         yield from cloudpickle.loads(outcomes)
-        finally:
-            with suppress(Exception):  # Spark may be gone
-                plan.destroy()
+        except BaseException:
+            self._is_interrupted = True
+            raise
+        plan.destroy()
 
     def fit(self, estimator: Any, threads: int, profile: ResourceProfile | None = None) -> tuple[Any, float]:
         """Fit an estimator on all data in a Spark task, and return it with the seconds that it took."""
@@ -146,9 +147,7 @@ class SparkEngine:
         fitted: list[bytes] = []
         with _jobs(self._sc, "sparksweep: refit", ended) as start:
             start(lambda: fitted.extend(rdd.map(lambda content: _fit_on_all(data.load(), content)).collect()))
-            error = ended.get().error
-        if error is not None:
-            raise error
+            ended.get().check()
         outcome = cloudpickle.loads(fitted[0])
         if isinstance(outcome, FitRaised):
             raise outcome.error
@@ -156,14 +155,23 @@ class SparkEngine:
         return best
 
     def close(self) -> None:
-        """Free the broadcast on the driver and on the executors."""
-        with suppress(Exception):  # Spark may be gone
+        """Free the broadcast on the driver and on the executors.
+
+        After an interrupt that is left to Spark, which frees what nobody holds: tasks that are being killed
+        still use it.
+        """
+        if not self._is_interrupted:
             self._data.destroy()
 
 
 @dataclass(frozen=True)
 class _JobEnded:
     error: BaseException | None
+
+    def check(self) -> None:
+        """Raise what ended the job, if it was an error."""
+        if self.error is not None:
+            raise self.error
 
 
 @contextmanager

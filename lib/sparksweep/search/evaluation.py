@@ -273,9 +273,7 @@ class Evaluation:
         print(line)  # noqa: T201 - scikit-learn prints this
 
 
-def _open_journal(
-    where: str | Path | Callable[[Fingerprint], Journal], fingerprint: Fingerprint
-) -> Journal:
+def _open_journal(where: str | Path | Callable[[Fingerprint], Journal], fingerprint: Fingerprint) -> Journal:
     if callable(where):
         return where(fingerprint)
     return Journal.open(open_store(str(where), spark=SparkSession.getActiveSession()), fingerprint)

@@ -16,10 +16,11 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import distribution, packages_distributions
+from importlib.metadata import Distribution, distributions
 from pickle import PicklingError
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -163,18 +164,24 @@ class _Digests:
     def __init__(self) -> None:
         self.packages: set[str] = set()
         self._open: set[int] = set()
+        self._code_digests: dict[Any, bytes] = {}
         self._keeps_fitted = False
         self._is_copy = False
 
     def of(self, value: Any) -> bytes:
         """Return the SHA-1 of a value's content."""
+        if isinstance(value, type | FunctionType) and value in self._code_digests:
+            return self._code_digests[value]
         if id(value) in self._open:
             return _sha1([b"again", type(value).__qualname__.encode()])
         self._open.add(id(value))
         try:
-            return _sha1(self._pieces(value))
+            digest = _sha1(self._pieces(value))
         finally:
             self._open.discard(id(value))
+        if isinstance(value, type | FunctionType):
+            self._code_digests[value] = digest
+        return digest
 
     def _pieces(self, value: Any) -> Iterator[Any]:
         kind = type(value)
@@ -361,7 +368,8 @@ class _Digests:
     def _named(self, name: str, value: Any, names: Set[str] = frozenset()) -> Iterator[Any]:
         """Tell what a name in code stands for; of a module of the user's, what the other names stand for."""
         if isinstance(value, type | FunctionType | ModuleType) or _is_constant(value):
-            yield from (name.encode(), self.of(value))
+            with suppress(TypeError):  # a function may keep what cannot be told, such as a lock
+                yield from (name.encode(), self.of(value))
         if isinstance(value, ModuleType) and not _is_known(value.__name__):
             for inner in sorted(names & vars(value).keys()):
                 yield from self._named(inner, vars(value)[inner], names - {inner})
@@ -418,16 +426,25 @@ def _versions(packages: set[str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(told.items()))
 
 
-_distributions: Callable[[], Mapping[str, list[str]]] = cache(packages_distributions)
-
-
 @cache
 def _version(package: str) -> str | None:
     """Return the version of an installed package; None for the user's own code, also if it is installed."""
     if package == "sparksweep":
         return __version__
-    for name in _distributions().get(package, ()):
-        installed = distribution(name)
-        if '"editable": true' not in (installed.read_text("direct_url.json") or ""):
-            return installed.version
-    return None
+    installed = _distributions().get(package)
+    if installed is None or '"editable": true' in (installed.read_text("direct_url.json") or ""):
+        return None
+    return installed.version
+
+
+@cache
+def _distributions() -> dict[str, Distribution]:
+    """Return what is installed, by the name that is imported: ``xgboost`` may come from ``xgboost-cpu``."""
+    found: dict[str, Distribution] = {}
+    for installed in distributions():
+        # The standard library's own function for this finds few packages before Python 3.11.
+        declared = (installed.read_text("top_level.txt") or "").split()
+        files = (path for path in installed.files or () if path.suffix in (".py", ".so"))
+        for package in declared or {path.parts[0].partition(".")[0] for path in files}:
+            found.setdefault(package, installed)
+    return found

@@ -268,8 +268,8 @@ def _check(store: Store, fingerprint: Fingerprint) -> None:
     names = list(known.differences(fingerprint))
     told = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     raise ConfigError(
-        f"the journal {store.uri} belongs to another search, which differs in: {told}"
-        f"{_versions_that_differ(known, fingerprint)}. Name another folder, or start that search again"
+        f"the journal {store.uri} belongs to another search, with other {told}"
+        f"{_versions_that_differ(known, fingerprint)}: name another folder, or start that search again"
     )
 
 
