@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,10 +27,26 @@ def test_the_first_go_alone_and_the_rest_by_their_times():
     assert backlog.take() == []  # Spark has one waiting for each slot still
     backlog.ended([(1, 0.01)])
     bundles = backlog.take()
-    # 96 fits of 0.01 s are 0.96 s: four bundles a slot of 0.12 s. They shrink as less is left.
-    assert [task for bundle in bundles for task in bundle] == list(range(4, 100))
-    assert len(bundles[0]) == 12
-    assert len(bundles) >= 8
+    # 96 fits of 0.01 s are 0.48 s a slot, less than a bundle is to take at least: one for each.
+    assert bundles == [list(range(4, 52)), list(range(52, 100))]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fits", "expected"),
+    [
+        (0.01, 300, 50),  # 1.5 s a slot: bundles of half a second
+        (0.01, 600, 75),  # 3 s a slot: four bundles
+        (0.01, 2000, 100),  # 10 s a slot: bundles of a second
+        (0.3, 40, 3),  # 6 s a slot: bundles of a second at most
+        (0.7, 40, 1),
+    ],
+)
+def test_the_size_of_bundles(seconds, fits, expected):
+    backlog = Backlog([1.0] * (fits + 4), slots=2)
+    backlog.take()
+    backlog.ended([(0, seconds)])
+    backlog.ended([(1, seconds)])
+    assert len(backlog.take()[0]) == expected
 
 
 def test_long_fits_go_alone():
@@ -54,8 +71,8 @@ def test_costs_scale_the_times():
     backlog = Backlog([10.0] * 4 + [1.0] * 40, slots=2)
     backlog.take()
     for task in (0, 1):
-        backlog.ended([(task, 0.5)])  # 0.05 s a unit of cost: 40 x 0.05 s / 8 bundles = 5 fits
-    assert [len(bundle) for bundle in backlog.take()][:2] == [5, 4]
+        backlog.ended([(task, 0.5)])  # 0.05 s a unit of cost: bundles of half a second are 10 fits
+    assert [len(bundle) for bundle in backlog.take()] == [10, 10, 10, 10]
 
 
 def test_a_first_slow_fit_does_not_mislead():
@@ -65,15 +82,15 @@ def test_a_first_slow_fit_does_not_mislead():
     backlog.ended([(1, 0.01)])
     backlog.ended([(2, 0.01)])
     backlog.ended([(3, 0.01)])
-    assert len(backlog.take()[0]) == 10
+    assert len(backlog.take()[0]) == 40
 
 
 def test_what_was_not_begun_goes_next():
     backlog = Backlog([1.0] * 9, slots=1, is_limited=True)
     assert backlog.take() == [[0]]
     backlog.ended([(0, 0.001)])
-    assert backlog.take() == [[1, 2]]  # a quarter of 8 x 0.001 s
-    backlog.ended([(1, 4.0)], undone=[2])
+    assert backlog.take() == [[*range(1, 9)]]
+    backlog.ended([(1, 4.0)], undone=[*range(2, 9)])
     assert backlog.take()[0][0] == 2
 
 

@@ -1,7 +1,7 @@
 """How many fits a Spark task does: one, unless they are so short that the task itself would cost more.
 
-A Spark task costs some 40 ms, whatever it does. What fits cost is known only when some have ended, so the
-first ones go out alone. From their times the others are put into bundles of about a second.
+A Spark task costs some 40 to 100 ms, whatever it does. What fits cost is known only when some have ended, so
+the first ones go out alone. From their times the others are put into bundles of about a second.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import numpy as np
 
 __all__ = ["STOP_AFTER", "Backlog"]
 
-#: Seconds that a bundle is meant to take, at most.
+#: Seconds that a bundle is meant to take, at most; and at least, unless some slot would have none.
 BUNDLE_SECONDS = 1.0
+LEAST_SECONDS = 0.5
 #: Seconds after which a bundle begins no other fit, and gives back what it has not begun.
 STOP_AFTER = 3.0
-#: Seconds after which fits that have not ended count as long.
-LONG_AFTER = 5.0
-#: Bundles for each slot at least, so that slots end at about the same time.
+#: Seconds after which fits that have not ended count as long; workers need some to start.
+LONG_AFTER = 20.0
+#: Bundles for each slot, so that slots end at about the same time.
 BUNDLES_A_SLOT = 4
 
 
@@ -68,8 +69,10 @@ class Backlog:
         else:
             room = 0
         bundles: list[list[int]] = []
+        rate = self._rate()
+        seconds = self._bundle_seconds(rate)
         while len(bundles) < room and self._waiting:
-            bundles.append(self._bundle())
+            bundles.append(self._bundle(rate, seconds))
         if bundles:
             self._in_flight += len(bundles)
             self._sent_at = self._clock()
@@ -87,19 +90,22 @@ class Backlog:
         self._rates += [spent / self._costs[task] for task, spent in seconds]
         self._waiting.extendleft(reversed(list(undone)))
 
-    def _bundle(self) -> list[int]:
-        rate = self._rate()
-        bundle = [self._waiting.popleft()]
-        if rate is None:
-            return bundle
-        left = rate * sum(self._costs[task] for task in (*bundle, *self._waiting))
-        room = min(BUNDLE_SECONDS, left / (self._slots * BUNDLES_A_SLOT))
-        room -= rate * self._costs[bundle[0]]
-        while self._waiting and room >= rate * self._costs[self._waiting[0]]:
+    def _bundle_seconds(self, rate: float) -> float:
+        share = rate * sum(self._costs[task] for task in self._waiting) / self._slots
+        return min(BUNDLE_SECONDS, max(share / BUNDLES_A_SLOT, min(LEAST_SECONDS, share)))
+
+    def _bundle(self, rate: float, seconds: float) -> list[int]:
+        bundle: list[int] = []
+        spent = 0.0
+        while self._waiting:
+            spent += rate * self._costs[self._waiting[0]]
+            # The little more is for what rounding adds up.
+            if bundle and spent > seconds * 1.001:
+                break
             bundle.append(self._waiting.popleft())
-            room -= rate * self._costs[bundle[-1]]
         return bundle
 
-    def _rate(self) -> float | None:
+    def _rate(self) -> float:
+        """Return the seconds of a unit of cost; without end where nothing is known, so that all go alone."""
         # The first fit of a worker is slow, since it imports libraries: a low quantile leaves it out.
-        return float(np.quantile(self._rates, 0.25)) if self._rates else None
+        return float(np.quantile(self._rates, 0.25)) if self._rates else float("inf")
