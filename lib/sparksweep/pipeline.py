@@ -52,13 +52,16 @@ def run_job(description: str, default_config: Path, arguments: Sequence[str] | N
         config = options.config
         # Spark gets keys only where it reads or writes Azure itself.
         is_azure = any(uri.startswith(("abfs", "wasb")) for uri in config.uris)
-        with open_session(
-            "sparksweep",
-            master=config.spark.master,
-            conf=config.spark.conf,
-            hadoop_conf=hadoop_configuration(os.environ, config.uris) if is_azure else {},
-            azure=is_azure,
-        ) as spark, _terminable():
+        with (
+            open_session(
+                "sparksweep",
+                master=config.spark.master,
+                conf=config.spark.conf,
+                hadoop_conf=hadoop_configuration(os.environ, config.uris) if is_azure else {},
+                azure=is_azure,
+            ) as spark,
+            _terminable(),
+        ):
             sweep(config, spark, fresh=options.fresh, resume=options.resume)
     except SparksweepError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -172,8 +172,9 @@ DIFFERENT = {
     "nesting": ([[1], [2]], [[1, 2], []]),
     "last bit": (X, np.nextafter(X, 1)),
     "shape": (np.zeros((2, 3)), np.zeros((3, 2))),
-    "precision": (np.zeros(2), np.zeros(4, np.float32)),
+    "kind of numbers": (np.zeros(2), np.zeros(2, np.int64)),
     "order in memory": (X, np.asfortranarray(X)),
+    "transposed": (np.asfortranarray(X[:3]), X[:3].T.copy()),
     "mask": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 0])),
     "format": (sparse.csr_matrix(np.eye(3)), sparse.csc_matrix(np.eye(3))),
     "matrix or array": (sparse.csr_matrix(np.eye(3)), sparse.csr_array(np.eye(3))),
@@ -191,13 +192,14 @@ DIFFERENT = {
     "output": (StandardScaler(), StandardScaler().set_output(transform="pandas")),
     "what is frozen": (
         FrozenEstimator(LogisticRegression().fit(X, Y)),
-        FrozenEstimator(LogisticRegression(C=2).fit(X, Y)),
+        FrozenEstimator(LogisticRegression().fit(X, 1 - Y)),
     ),
     "state of a generator": (np.random.RandomState(1), np.random.RandomState(2)),
     "seed of a generator": (np.random.default_rng(1), np.random.default_rng(2)),
     "closure": (scaled_by(2), scaled_by(3)),
     "code": (lambda x: x + 1, lambda x: x + 2),
     "names in code": (lambda x: x.min(), lambda x: x.max()),
+    "cached code": (functools.lru_cache(lambda x: x + 1), functools.lru_cache(lambda x: x + 2)),
     "default": (lambda x, by=1: x, lambda x, by=2: x),
     "inner code": (lambda x: [y + 1 for y in x], lambda x: [y + 2 for y in x]),
     "scorer": (make_scorer(fbeta_score, beta=1), make_scorer(fbeta_score, beta=2)),
@@ -290,8 +292,9 @@ def test_code_that_is_named_in_a_module_of_the_user_counts_and_no_other(monkeypa
 
 
 def test_code_that_names_the_same_again_and_again_is_read_once(monkeypatch):
-    functions = [f"def f{n + 1}(x):\n    return f{n}(x) + f{n}(x + 1)\n" for n in range(60)]
-    code = "\n".join([USER_CODE, "def f0(x):\n    return x * 9\n", *functions, "score = f60"])
+    functions = [f"def f{n}(x):\n    return f{n - 1}(x) + f{n - 2}(x)\n" for n in range(2, 60)]
+    first = ["def f0(x):\n    return x * 9\n", "def f1(x):\n    return x\n"]
+    code = "\n".join([USER_CODE, *first, *functions, "score = f59"])
     assert user_key(monkeypatch, code) != user_key(monkeypatch, code.replace("x * 9", "x * 8"))
 
 

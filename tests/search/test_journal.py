@@ -386,20 +386,26 @@ def test_a_store_that_does_not_answer_holds_nobody_for_ever(tmp_path, monkeypatc
 
 def test_add_waits_for_nothing(tmp_path):
     answer = threading.Event()
+    asked = []
 
     @dataclass(frozen=True)
     class Slow(LocalStore):
         def write(self, name, content):
             if name.startswith("batch-"):
+                asked.append(name)
                 answer.wait()
             super().write(name, content)
 
     with Journal.open(Slow(tmp_path), SEARCH, flush_every=0.0) as journal:
         for number in range(100):
             journal.add(str(number), RESULT)
+        wait_for(lambda: asked)
+        better = replace(RESULT, test_scores=1.0)
+        journal.add("0", better)  # while it is being written
         answer.set()
     with Journal.open(LocalStore(tmp_path), SEARCH) as journal:
         assert len(journal.results) == 100
+        assert journal.results["0"] == better
     with pytest.raises(ValueError, match="is closed"):
         journal.add("late", RESULT)
 
