@@ -114,17 +114,17 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
         f"{scale['train_devices']:,} training and {scale['test_devices']:,} test devices, "
         f"{scale['features']:,} features, {scale['values']:,} values in {seconds.spent['features']:.1f} s"
     )
-    with seconds.of("search"):
-        run = RunChooser(output, fresh=fresh, resume=resume, say=_say)
-        search, classes = _search(config.search, matrix, spark, run)
-    with seconds.of("predictions"):
-        predictions = Predictions(matrix.devices.test_ids, search.predict_proba(matrix.X_test))
-    results = Results(
-        search, config.search.metric, classes, matrix.feature_names, scale, seconds.spent, predictions
-    )
-    folder = output.child(run.run_id)
-    write_run(folder, run.run_id, results)
-    write_latest(output, run.run_id)
+    with RunChooser(output, fresh=fresh, resume=resume, say=_say) as run:
+        with seconds.of("search"):
+            search, classes = _search(config.search, matrix, spark, run)
+        with seconds.of("predictions"):
+            predictions = Predictions(matrix.devices.test_ids, search.predict_proba(matrix.X_test))
+        results = Results(
+            search, config.search.metric, classes, matrix.feature_names, scale, seconds.spent, predictions
+        )
+        folder = output.child(run.run_id)
+        write_run(folder, run.run_id, results)
+        write_latest(output, run.run_id)
     _say(_summary(results))
     _say(f"\nThe run's folder: {folder.uri}")
     return folder.uri

@@ -22,8 +22,7 @@ def output(tmp_path):
 
 def leave(output, fingerprint=OURS, *, complete=False):
     """A run as it lies there after its driver has gone."""
-    chooser = RunChooser(output, fresh=True, say=lambda _: None)
-    with chooser(fingerprint) as journal:
+    with RunChooser(output, fresh=True, say=lambda _: None) as chooser, chooser(fingerprint) as journal:
         journal.add("a fit", RESULT)
     if complete:
         output.write(f"{chooser.run_id}/best.json", b"{}")
@@ -32,8 +31,7 @@ def leave(output, fingerprint=OURS, *, complete=False):
 
 def choose(output, fingerprint=OURS, **how):
     said = []
-    chooser = RunChooser(output, say=said.append, **how)
-    with chooser(fingerprint) as journal:
+    with RunChooser(output, say=said.append, **how) as chooser, chooser(fingerprint) as journal:
         return chooser.run_id, dict(journal.results), said
 
 
@@ -69,8 +67,10 @@ def test_fresh_begins_anew(output):
 
 
 def test_a_run_that_is_under_way_is_left_alone(output):
-    first = RunChooser(output, say=lambda _: None)
-    with first(OURS):
+    with RunChooser(output, say=lambda _: None) as first:
+        with first(OURS) as journal:
+            journal.add("a fit", RESULT)
+        # The search has ended, and its files are being written.
         run, _, _ = choose(output)
         assert run != first.run_id
         with pytest.raises(ConfigError, match=r"by another|is being written|is doing"):
@@ -97,9 +97,9 @@ def test_resume_refuses(output):
 
 
 def test_what_can_come_to_nothing_leaves_nothing(output):
-    chooser = RunChooser(output, say=lambda _: None)
-    with chooser(OURS) as journal:
-        journal.add("a fit", RESULT)
-    chooser.discard()
+    with RunChooser(output, say=lambda _: None) as chooser:
+        with chooser(OURS) as journal:
+            journal.add("a fit", RESULT)
+        chooser.discard()
     assert not any(path.is_file() for path in output.root.rglob("*"))
     assert list(output.folders()) == []

@@ -141,6 +141,7 @@ def test_numbers_of_numpy_are_those_of_python_afterwards(store):
         {"a": {"b": 1j}},
         {"a": 0.5, "b": decimal.Decimal(1)},
     ],
+    ids=lambda scores: type(scores).__name__,
 )
 def test_a_score_that_json_cannot_hold_is_left_to_be_done_again(store, scores):
     inexact = {"test": replace(RESULT, test_scores=scores), "train": replace(RESULT, train_scores=scores)}

@@ -272,7 +272,7 @@ def test_a_lock_that_is_freed_while_it_is_watched(store):
         b"{",
         b"[]",
         b'{"pid": 1}',
-        json.dumps({**dataclasses.asdict(Holder.here()), "token": "a/../../x"}).encode(),
+        json.dumps({**dataclasses.asdict(Holder.here()), "token": "a/../../x", "host": "elsewhere"}).encode(),
     ],
 )
 def test_a_record_that_is_torn_is_that_of_a_dead_holder(store, content):

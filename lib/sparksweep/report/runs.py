@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from sparksweep.errors import ConfigError
@@ -21,6 +22,9 @@ _COMPLETE = "best.json"
 class RunChooser:
     """Finds the run when the search knows what it is about to do. To be given to a search as its ``journal``.
 
+    The run is this driver's until :meth:`close`, which comes after its last file: a search alone would give
+    its journal back before.
+
     Parameters
     ----------
     output : Store
@@ -38,8 +42,21 @@ class RunChooser:
     resume: str | None = None
     say: Callable[[str], None] = print
     run_id: str = ""
+    _journal: Journal | None = None
 
-    def __call__(self, fingerprint: Fingerprint) -> Journal:
+    def __enter__(self) -> RunChooser:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the run back, if one was chosen."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def __call__(self, fingerprint: Fingerprint) -> AbstractContextManager[Journal]:
         """Open the journal of the newest unfinished run with this fingerprint, else of a new one.
 
         Raises
@@ -52,12 +69,15 @@ class RunChooser:
             journal = self._unfinished(fingerprint)
         if journal is not None:
             self.say(f"Going on with run {self.run_id}: {len(journal.results):,} fits have ended already")
-            return journal
-        self.run_id = new_run_id()
-        return Journal.open(self._store(self.run_id), fingerprint)
+        else:
+            self.run_id = new_run_id()
+            journal = Journal.open(self._store(self.run_id), fingerprint)
+        self._journal = journal
+        return nullcontext(journal)
 
     def discard(self) -> None:
         """Delete the journal of a run that can come to nothing."""
+        self.close()
         delete_journal(self._store(self.run_id))
         self.output.child(self.run_id).remove_if_empty()
 

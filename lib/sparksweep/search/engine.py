@@ -251,8 +251,11 @@ class _Plan:
                 start = time.monotonic()
                 if seconds and start - begin >= STOP_AFTER:
                     break
-                outcomes.append(_pickle(_do(cloudpickle.loads(content), workbench, settings)))
+                done = _do(cloudpickle.loads(content), workbench, settings)
+                outcomes.append(_pickle(done))
                 seconds.append((task, time.monotonic() - start))
+                if any(isinstance(outcome, FitRaised) for _, outcome in done):
+                    break  # the search ends with it: what would come after it would be for nothing
         undone = [task for task, _ in bundle[len(seconds) :]]
         return _pickle(_Report(seconds, outcomes, undone))
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -273,7 +273,9 @@ class Evaluation:
         print(line)  # noqa: T201 - scikit-learn prints this
 
 
-def _open_journal(where: str | Path | Callable[[Fingerprint], Journal], fingerprint: Fingerprint) -> Journal:
+def _open_journal(
+    where: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]], fingerprint: Fingerprint
+) -> AbstractContextManager[Journal]:
     if callable(where):
         return where(fingerprint)
     return Journal.open(open_store(str(where), spark=SparkSession.getActiveSession()), fingerprint)

@@ -15,12 +15,15 @@ scikit-learn are called or overridden, and nothing else of it that is not public
 ``_skl_callbacks``                   read: the callbacks that ``set_callbacks`` gave to an estimator
 ``__getstate__``                     overridden: a SparkContext cannot be pickled
 ``__sklearn_clone__``                overridden: a SparkContext cannot be copied
+``_metadata_request``, and           read for a journal's fingerprint: what a clone keeps beside parameters
+``_sklearn_output_config``
 ===================================  =======================================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +59,7 @@ class _SparkSearch:
     return_train_score: bool
     sc: SparkContext | None
     threads: int | str | None
-    journal: str | Path | Callable[[Fingerprint], Journal] | None
+    journal: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]] | None
     refit_on: str
     progress: bool | None
 
@@ -173,7 +176,7 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
     journal : path, URI or callable, optional
         A folder in which results are kept as fits end, local or of a Hadoop file system. A search that finds
         results of the same search there does not fit them again; those of another search it refuses. A
-        callable gets the search's fingerprint and returns an open journal.
+        callable gets the search's fingerprint and returns a context with an open journal.
     refit_on : {"driver", "executor"}
         Where the best candidate is fitted on all data. A driver that is small leaves it to an executor.
     progress : bool, optional
@@ -209,7 +212,7 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         error_score: Any = np.nan,
         return_train_score: bool = False,
         threads: int | str | None = None,
-        journal: str | Path | Callable[[Fingerprint], Journal] | None = None,
+        journal: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]] | None = None,
         refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
@@ -257,7 +260,7 @@ class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # t
         error_score: Any = np.nan,
         return_train_score: bool = False,
         threads: int | str | None = None,
-        journal: str | Path | Callable[[Fingerprint], Journal] | None = None,
+        journal: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]] | None = None,
         refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
