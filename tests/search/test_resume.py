@@ -31,6 +31,11 @@ def fits(folder):
     return sorted(path.name.split("_")[0] for path in (folder / "log").iterdir())
 
 
+def texts(warned):
+    """Older versions of PySpark leave sockets to the garbage collector, which warns of them."""
+    return {str(one.message) for one in warned if not issubclass(one.category, ResourceWarning)}
+
+
 def split_scores(found):
     return {name: values for name, values in found.cv_results_.items() if name.startswith("split")}
 
@@ -76,7 +81,7 @@ def test_failures_scorers_and_warnings_come_back(spark_context, tmp_path):
     assert len(fits(tmp_path)) == count
     assert second.fit_errors_ == first.fit_errors_
     assert len(first.fit_errors_) == 3
-    assert {str(one.message) for one in first_warnings} == {str(one.message) for one in second_warnings}
+    assert texts(first_warnings) == texts(second_warnings)
     for name, values in first.cv_results_.items():
         np.testing.assert_array_equal(second.cv_results_[name], values)
 
