@@ -125,12 +125,14 @@ from sparksweep.storage import open_store
 run = open_store("az://{container}/runs").read("latest.txt").decode().strip()
 folder = open_store("az://{container}/runs/" + run)
 print(*sorted(file.name for file in folder.list()))
+print(sum(file.name.startswith("batch-") for file in folder.child("journal").list()))
 print(folder.read("results.csv").decode())
 """
     read = start([sys.executable, "-c", code], **environ)
     assert read.returncode == 0, read.stderr
-    names, *rows = read.stdout.strip().splitlines()
-    assert names.split() == sorted(path.name for path in newest(local).iterdir())
+    names, batches, *rows = read.stdout.strip().splitlines()
+    assert names.split() == sorted(path.name for path in newest(local).iterdir() if path.is_file())
+    assert int(batches) > 0
 
     def scores(lines):
         return [
