@@ -16,11 +16,12 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier, XGBRanker, XGBRegressor
 
 from sparksweep.search.fit import FitSettings, Member, fit_and_score
+from sparksweep.search.tasks import Fit, make_tasks
 from sparksweep.search.threads import Threads
 from sparksweep.search.workbench import SearchData, Workbench
 
@@ -127,6 +128,19 @@ def test_steps_are_shared_for_other_data_too(kind):
     if kind is pd.DataFrame:
         estimator.set_output(transform="pandas")
     assert scores(estimator, candidates, kind(X)) == alone(estimator, candidates, kind(X))
+
+
+def test_a_step_with_a_lambda_is_fitted_for_each_candidate(built):
+    """It has no digest by which it could be known again; what comes after it is on a path all the same."""
+    estimator = make_pipeline(FunctionTransformer(lambda X: X * 2), XGBClassifier(**XGB))
+    candidates = [{"xgbclassifier__reg_alpha": alpha} for alpha in (0, 1)]
+    found = scores(estimator, candidates, scoring="neg_log_loss")
+    assert len(built) == 2 * len(FOLDS)
+    assert found == alone(estimator, candidates, scoring="neg_log_loss")
+    grid = [{"xgbclassifier__n_estimators": rounds} for rounds in (3, 5)]
+    fits = [Fit(number, 0, Member(clone(estimator), one)) for number, one in enumerate(grid)]
+    settings = FitSettings(None, None, np.nan, False, Threads(1))
+    assert [task.positions for task in make_tasks(fits, {}, settings)] == [(1, 0)]
 
 
 def test_each_candidate_has_steps_of_its_own():

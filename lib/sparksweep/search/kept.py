@@ -12,10 +12,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import joblib
 import numpy as np
 from scipy import sparse
 
-__all__ = ["BUDGET", "Kept", "nbytes", "protect"]
+__all__ = ["BUDGET", "Kept", "content_key", "nbytes", "protect"]
 
 #: Bytes that a worker keeps at most beyond the newest entry.
 BUDGET = 256 << 20
@@ -75,6 +76,14 @@ class Kept:
     @property
     def _held(self) -> int:
         return sum(entry.size for entry in self._entries.values())
+
+
+def content_key(value: Any) -> str | None:
+    """Return a digest of an object's content, or None where it has none, as one with a lambda in it."""
+    try:
+        return str(joblib.hash(value))
+    except Exception:  # whatever an object's own pickling raises
+        return None
 
 
 def protect(value: Any) -> bool:

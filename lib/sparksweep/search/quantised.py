@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import joblib
 from sklearn.pipeline import Pipeline
 
-from sparksweep.search.kept import Kept, nbytes
+from sparksweep.search.kept import Kept, content_key, nbytes
 
 __all__ = ["shared_quantiles"]
 
@@ -40,11 +39,11 @@ def shared_quantiles(estimator: Any, kept: Kept) -> Iterator[None]:
     def create_or_take(ref: Any = None, **content: Any) -> Any:
         data = content.get("data")
         known = kept.name_of(data)
-        if ref is not None or known is None:
+        rest = content_key({name: value for name, value in content.items() if name != "data"})
+        if ref is not None or known is None or rest is None:
             return create(ref=ref, **content)
-        rest = {name: value for name, value in content.items() if name != "data"}
         shape = (model.max_bin, model.n_jobs, model.device)
-        key = ("quantised", known, shape, joblib.hash(rest))
+        key = ("quantised", known, shape, rest)
         return kept.get(key, nbytes(data), lambda: create(ref=ref, **content))
 
     setattr(model, method, create_or_take)

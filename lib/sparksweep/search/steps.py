@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import joblib
 from sklearn.pipeline import Pipeline
 
 from sparksweep.search.callbacks import has_callbacks
-from sparksweep.search.kept import Kept, nbytes, protect
+from sparksweep.search.kept import Kept, content_key, nbytes, protect
 from sparksweep.search.paths import is_seeded
 
 __all__ = ["shared_steps", "steps_key"]
@@ -40,7 +39,7 @@ def steps_key(estimator: Any) -> str | None:
     if not _can_share(estimator):
         return None
     before = [step for name, step in estimator.steps[:-1]]
-    return str(joblib.hash(before)) if all(map(_is_shareable, before)) else None
+    return content_key(before) if all(map(_is_shareable, before)) else None
 
 
 def _can_share(estimator: Any) -> bool:
@@ -72,11 +71,12 @@ class _Memory:
 
         def fit_transform(transformer: Any, X: Any, y: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
             known = self._kept.name_of(X)
-            if known is None or not is_seeded(transformer):
-                return function(transformer, X, y, *args, **kwargs)
-            # y is the training side's, which X's name says too. The rest is what the step was routed.
             routed = {name: value for name, value in kwargs.items() if name not in ignore}
-            key = ("step", known, joblib.hash((transformer, args, routed)))
+            rest = content_key((transformer, args, routed))
+            if known is None or rest is None or not is_seeded(transformer):
+                return function(transformer, X, y, *args, **kwargs)
+            # y is the training side's, which X's name says too.
+            key = ("step", known, rest)
             output, fitted = self._kept.get(
                 key, nbytes(X), lambda: function(transformer, X, y, *args, **kwargs)
             )
