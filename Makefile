@@ -38,10 +38,10 @@ test: setup-test ## run all checks: lint, format, types, tests
 chaos: $(INSTALLED) ## kill executors and drivers in the middle of sweeps and compare their results; some 15 minutes
 	@$(FROM_LIB) $(BIN)/python -m tests.chaos.run
 
-test-hdinsight: $(INSTALLED) ## run the core tests on what HDInsight 5.1 has: Python 3.10, Spark 3.3
+test-hdinsight: $(AZURITE) ## run the core tests on what HDInsight 5.1 has: Python 3.10, Spark 3.3
 	@$(BIN)/python tests/matrix.py hdinsight
 
-test-newest: $(INSTALLED) ## run the core tests on the newest of everything that pyproject.toml allows
+test-newest: $(AZURITE) ## run the core tests on the newest of everything that pyproject.toml allows
 	@$(BIN)/python tests/matrix.py newest
 
 test-matrix: test-hdinsight test-newest ## run both
