@@ -64,6 +64,46 @@ def test_a_running_session_is_joined_and_left_as_it_is(other_zone):
     assert other_zone.conf.get("fs.azure.read.request.size", None) is None
 
 
+WORKER = """
+import json, os, sys
+from sparksweep.session import create_session
+
+def look(_):
+    command = open(f"/proc/{os.getppid()}/cmdline", "rb").read().decode().split("\\0")
+    return {"imported": "xgboost" in sys.modules, "daemon": command[2], "path": os.environ["PYTHONPATH"]}
+
+conf = json.loads(os.environ["SETTINGS"])
+session = create_session("test", master=os.environ["MASTER"], conf=conf)
+print(json.dumps(session.sparkContext.parallelize([0], 1).map(look).first()))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere what NumPy calls on its import survives no fork"
+)
+@pytest.mark.parametrize("master", ["local[1]", "local-cluster[1,1,1024]"])
+@pytest.mark.parametrize("settings", [{}, {"spark.executorEnv.PYTHONPATH": "/theirs"}])
+def test_workers_of_a_local_master_are_forked_with_their_libraries(tmp_path, master, settings):
+    seen = run_script(
+        tmp_path, WORKER, [sys.executable], MASTER=master, SETTINGS=json.dumps(settings), PYTHONPATH="/own"
+    )
+    assert seen["imported"]
+    assert seen["daemon"] == "sparksweep.search.daemon"
+    path = seen["path"].split(os.pathsep)
+    assert str(ROOT / "lib") in path
+    assert ("/theirs" in path) == ("spark.executorEnv.PYTHONPATH" in settings)
+    assert "/own" in path or settings
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_a_daemon_of_the_users_is_left_to_do_its_work(tmp_path):
+    settings = {"spark.python.daemon.module": "pyspark.daemon"}
+    seen = run_script(
+        tmp_path, WORKER, [sys.executable], MASTER="local[1]", SETTINGS=json.dumps(settings), PYTHONPATH=""
+    )
+    assert (seen["daemon"], seen["imported"]) == ("pyspark.daemon", False)
+
+
 def test_only_a_session_that_was_started_is_stopped(spark_session):
     with open_session("another") as joined:
         assert joined.range(3).count() == 3
@@ -104,6 +144,7 @@ conf = {{
     "spark.eventLog.enabled": True, "spark.eventLog.dir": os.getcwd(), "spark.eventLog.compress": False,
     "spark.ui.port": 0, "spark.redaction.regex": "my[.]own", "spark.my.own": "{SECRET}-mine",
     "spark.hadoop.fs.azure.account.oauth2.client.secret": "{SECRET}-oauth",
+    "spark.python.daemon.module": "pyspark.daemon",  # as on a cluster: it has imported nothing yet
 }}
 spark = create_session("first", conf=conf, hadoop_conf={{"{KEY}": "{SECRET}-key", "{SAS}": "{SECRET}-sas"}})
 context = spark.sparkContext
@@ -157,7 +198,7 @@ def test_a_session_of_our_own_retries_and_keeps_to_the_machine(started):
     assert settings["spark.eventLog.enabled"] == "true"
 
 
-def test_workers_of_a_local_master_import_the_shipped_package(started):
+def test_workers_import_the_shipped_package(started):
     assert len(started["where"]) == 1
     assert "/sparksweep-" in started["where"][0]
     assert ".zip/sparksweep/errors.py" in started["where"][0]
@@ -209,6 +250,7 @@ def test_under_spark_submit_its_settings_hold_and_executors_import_the_package(t
         *("--conf", "spark.sql.shuffle.partitions=3"),
         *("--conf", "spark.log.level=ERROR"),
         *("--conf", "spark.sql.session.timeZone=America/New_York"),
+        *("--conf", "spark.python.daemon.module=pyspark.daemon"),
     ]
     java = find_java(pyspark.__version__)
     facts = run_script(tmp_path, STARTED_BY_SPARK_SUBMIT, submit, JAVA_HOME=str(java.home))

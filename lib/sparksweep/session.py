@@ -29,6 +29,8 @@ __all__ = ["create_session", "open_session", "ship_package"]
 # Four tries a task: with a plain local[*] one crashed worker ends the job.
 _LOCAL = "local[*,4]"
 _REDACTION = "spark.redaction.regex"
+_DAEMON = "spark.python.daemon.module"
+_WORKER_PATH = "spark.executorEnv.PYTHONPATH"
 _ZONE = "spark.sql.session.timeZone"
 
 
@@ -150,7 +152,8 @@ def _start(
     theirs = conf.get(_REDACTION) or settings.get(_REDACTION)
     for key, value in conf.items():
         settings.set(key, value)
-    defaults = {**known.configuration, **_local_settings(settings.get("spark.master") or "")}
+    host = settings.get("spark.master") or ""
+    defaults = {**known.configuration, **_local_settings(host), **_daemon_settings(host, settings)}
     for key, value in defaults.items():
         settings.setIfMissing(key, value)
     for key, value in hadoop_conf.items():
@@ -194,6 +197,21 @@ def _local_settings(master: str) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.shuffle.partitions": str(4 * slots),
     }
+
+
+def _daemon_settings(master: str, settings: SparkConf) -> dict[str, str]:
+    """Return what makes Spark's workers share the memory of imported libraries, see sparksweep.search.daemon.
+
+    On other hosts the daemon may not find this package when it starts. On macOS what NumPy calls on its
+    import does not survive a fork.
+    """
+    if sys.platform != "linux" or not master.startswith("local") or settings.contains(_DAEMON):
+        return {}
+    # Executors inherit the variable PYTHONPATH only where no setting says otherwise.
+    theirs = settings.get(_WORKER_PATH) or os.environ.get("PYTHONPATH")
+    root = str(Path(__file__).parent.parent)
+    settings.set(_WORKER_PATH, os.pathsep.join([root, theirs]) if theirs else root)
+    return {_DAEMON: "sparksweep.search.daemon"}
 
 
 def _join(session: SparkSession, hadoop_conf: Mapping[str, str]) -> SparkSession:
