@@ -33,7 +33,7 @@ from xgboost.callback import TrainingCallback
 import sparksweep
 from sparksweep.search.fit import FitSettings, Member
 from sparksweep.search.paths import path_of
-from sparksweep.search.tasks import Fit, make_tasks
+from sparksweep.search.tasks import Fit, in_turn, make_tasks
 from sparksweep.search.threads import Threads
 from tests.search.estimators import FailsForSeed
 
@@ -194,7 +194,8 @@ def tasks(estimator, candidates, fit_params=None):
     fits = [
         Fit(i, fold, Member(clone(estimator), one)) for i, one in enumerate(candidates) for fold in range(2)
     ]
-    return [(task.fold, task.positions) for task in make_tasks(fits, fit_params or {}, SETTINGS)]
+    ordered = in_turn(make_tasks(fits, fit_params or {}, SETTINGS), slots=100)
+    return [(task.fold, task.positions) for task in ordered]
 
 
 def test_one_task_a_path_and_fold_longest_first():

@@ -25,7 +25,7 @@ from sparksweep.search.fit import FitResult, FitSettings, fit_and_score, tells_o
 from sparksweep.search.resources import gpu_of_task
 from sparksweep.search.schedule import STOP_AFTER, Backlog
 from sparksweep.search.shared import Shared
-from sparksweep.search.tasks import Task
+from sparksweep.search.tasks import Task, in_turn
 from sparksweep.search.workbench import Fold, SearchData, Workbench
 
 __all__ = ["FitRaised", "LocalEngine", "SparkEngine"]
@@ -56,7 +56,7 @@ class LocalEngine:
     ) -> Iterator[tuple[int, Outcome]]:
         """Yield (position of the fit, result)."""
         workbench = Workbench(self._data, folds)
-        for task in tasks:
+        for task in in_turn(tasks, 1):
             yield from _do(task, workbench, settings)
 
     def close(self) -> None:
@@ -99,6 +99,7 @@ class SparkEngine:
         profile : ResourceProfile, optional
             What each Spark task asks for, where that is not Spark's configuration.
         """
+        tasks = in_turn(tasks, slots)
         plan = self._sc.broadcast(_Plan(_pickle((folds, settings, get_config()))))
         data = self._data
         ended: queue.SimpleQueue[bytes | _JobEnded] = queue.SimpleQueue()

@@ -172,21 +172,15 @@ class Evaluation:
         if self._engine is None:
             self._start(candidates, len(tasks))
         keys, results = self._open_journal(candidates, folds, fits)
-        if results:
-            left = [fit for position, fit in enumerate(fits) if position not in results]
-            tasks = make_tasks(left, self._data.fit_params, self._settings)
-            places = [position for position in range(len(fits)) if position not in results]
-        else:
-            places = list(range(len(fits)))
+        left = [task for task in (task.without(results) for task in tasks) if task is not None]
         self._journalled += len(results)
         for position in results:
             callbacks.tell(position, fits[position].fold, fits[position].member, was_fitted=False)
         with (
             show_progress(len(fits), self._search.progress, before=len(results)) as advance,
-            closing(self._outcomes(tasks, folds)) as outcomes,
+            closing(self._outcomes(left, folds)) as outcomes,
         ):
-            for place, outcome in outcomes:
-                position = places[place]
+            for position, outcome in outcomes:
                 fit = fits[position]
                 if isinstance(outcome, FitRaised):
                     callbacks.tell(position, fit.fold, fit.member)
