@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,6 +93,14 @@ def test_a_fold_is_cut_once_and_read_only():
     own.train[0][:] = 1
     assert X.flags.writeable
     assert not (X == 1).any()
+
+
+def test_the_sides_of_one_fold_alone_are_kept():
+    workbench = Workbench(SearchData(X, Y, {}, {}), FOLDS)
+    rows = weakref.ref(workbench.sides(LogisticRegression(), 0).train[0])
+    assert rows() is not None
+    np.testing.assert_array_equal(workbench.sides(LogisticRegression(), 1).train[0], X[FOLDS[1][0]])
+    assert rows() is None
 
 
 @pytest.mark.parametrize(

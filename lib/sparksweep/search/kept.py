@@ -1,8 +1,7 @@
 """What a worker process keeps between the fits of a search, so that no fit makes it anew.
 
-That is the two sides of a fold, the output of pipeline steps (:mod:`~sparksweep.search.steps`) and
-XGBoost's quantised matrix (:mod:`~sparksweep.search.quantised`). All of it is shared by fits, so nobody may
-write to it.
+That is the output of pipeline steps (:mod:`~sparksweep.search.steps`) and XGBoost's quantised matrix
+(:mod:`~sparksweep.search.quantised`). All of it is shared by fits, so nobody may write to it.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from scipy import sparse
 
 __all__ = ["BUDGET", "Kept", "content_key", "nbytes", "protect"]
 
-#: Bytes that a worker keeps at most beyond the newest entry.
-BUDGET = 256 << 20
+#: Bytes that a worker keeps at most beyond the newest entry. Enough for all folds where fits are short; where
+#: the data are larger, fits take so long that making an entry anew for the next fold costs little.
+BUDGET = 64 << 20
 
 T = TypeVar("T")
 

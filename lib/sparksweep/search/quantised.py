@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from scipy import sparse
 from sklearn.pipeline import Pipeline
 
 from sparksweep.search.kept import Kept, content_key, nbytes
@@ -24,6 +25,10 @@ _METHODS = {
     "XGBRegressor": "_create_dmatrix",
     "XGBRanker": "_create_ltr_dmatrix",
 }
+
+
+# Of a sparse matrix: the bin, and by columns once more with the row.
+_BYTES_A_VALUE = 20
 
 
 @contextmanager
@@ -39,18 +44,25 @@ def shared_quantiles(estimator: Any, kept: Kept) -> Iterator[None]:
     def create_or_take(ref: Any = None, **content: Any) -> Any:
         data = content.get("data")
         known = kept.name_of(data)
+        if ref is not None or known is None:
+            return create(ref=ref, **content)
         rest = content_key({name: value for name, value in content.items() if name != "data"})
-        if ref is not None or known is None or rest is None:
+        if rest is None:
             return create(ref=ref, **content)
         shape = (model.max_bin, model.n_jobs, model.device)
         key = ("quantised", known, shape, rest)
-        return kept.get(key, nbytes(data), lambda: create(ref=ref, **content))
+        return kept.get(key, _quantised_bytes(data), lambda: create(ref=ref, **content))
 
     setattr(model, method, create_or_take)
     try:
         yield
     finally:
         delattr(model, method)
+
+
+def _quantised_bytes(data: Any) -> int:
+    """Return about how many bytes the matrix takes, as measured; of an array it takes less than that."""
+    return _BYTES_A_VALUE * int(data.nnz) if sparse.issparse(data) else nbytes(data)
 
 
 def _can_share(model: Any) -> bool:

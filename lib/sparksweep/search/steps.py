@@ -71,9 +71,11 @@ class _Memory:
 
         def fit_transform(transformer: Any, X: Any, y: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
             known = self._kept.name_of(X)
+            if known is None or not is_seeded(transformer):
+                return function(transformer, X, y, *args, **kwargs)
             routed = {name: value for name, value in kwargs.items() if name not in ignore}
             rest = content_key((transformer, args, routed))
-            if known is None or rest is None or not is_seeded(transformer):
+            if rest is None:
                 return function(transformer, X, y, *args, **kwargs)
             # y is the training side's, which X's name says too.
             key = ("step", known, rest)

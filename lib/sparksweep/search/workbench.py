@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn.utils import get_tags
 
-from sparksweep.search.kept import Kept, nbytes, protect
+from sparksweep.search.kept import Kept, protect
 from sparksweep.search.rows import Indices, split_metadata, split_rows
 
 __all__ = ["Fold", "SearchData", "Sides", "Workbench"]
 
 #: The rows of the training side and of the test side.
 Fold = tuple[Indices, Indices]
+
+# (X, y) of the training side and of the test side.
+_Cut = tuple[tuple[Any, Any], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -49,43 +52,47 @@ class Workbench:
     kept: Kept = field(default_factory=Kept)
     #: Kinds of estimators that write to their data: each of their fits gets its own.
     writers: set[type] = field(default_factory=set)
+    _cut: tuple[Hashable, _Cut] | None = field(default=None, init=False)
 
     def sides(self, estimator: Any, fold: int, *, own: bool = False) -> Sides:
         """Return the sides of a fold for an estimator that is about to be fitted.
 
-        Arrays and sparse matrices are cut once for all fits, and are read-only. What cannot be made
-        read-only is cut for each fit, and everything is where ``own`` is set.
+        Arrays and sparse matrices are cut once for all fits of a fold that follow one another, and are
+        read-only. What cannot be made read-only is cut for each fit, and everything is where ``own`` is set.
         """
         data = self.data
         train, test = self.folds[fold]
-        key = ("fold", fold, get_tags(estimator).input_tags.pairwise)
-
-        def cut() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-            return (
-                split_rows(estimator, data.X, data.y, train),
-                split_rows(estimator, data.X, data.y, test, train),
-            )
-
-        def cut_and_protect() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-            sides = cut()
-            for part in (*sides[0], *sides[1]):
-                protect(part)
-            return sides
-
         self.kept.forget_names()
-        if own:
-            (X_train, y_train), (X_test, y_test) = cut()
+        key = ("fold", fold, get_tags(estimator).input_tags.pairwise)
+        if own or not (_can_protect(data.X) and _can_protect(data.y)):
+            (X_train, y_train), (X_test, y_test) = _cut(data, estimator, self.folds[fold])
         else:
-            is_safe = _can_protect(data.X) and _can_protect(data.y)
-            (X_train, y_train), (X_test, y_test) = (
-                self.kept.get(key, nbytes(data.X), cut_and_protect) if is_safe else cut()
-            )
+            (X_train, y_train), (X_test, y_test) = self._protected(key, estimator, fold)
+        if not own:
             self.kept.name(X_train, key)
         return Sides(
             (X_train, y_train, split_metadata(data.X, data.score_params, train)),
             (X_test, y_test, split_metadata(data.X, data.score_params, test)),
             split_metadata(data.X, data.fit_params, train),
         )
+
+    def _protected(self, key: Hashable, estimator: Any, fold: int) -> _Cut:
+        if self._cut is None or self._cut[0] != key:
+            # Those of one fold alone are kept: cutting costs little beside a fit, and they are large.
+            self._cut = None
+            sides = _cut(self.data, estimator, self.folds[fold])
+            for part in (*sides[0], *sides[1]):
+                protect(part)
+            self._cut = key, sides
+        return self._cut[1]
+
+
+def _cut(data: SearchData, estimator: Any, fold: Fold) -> _Cut:
+    train, test = fold
+    return (
+        split_rows(estimator, data.X, data.y, train),
+        split_rows(estimator, data.X, data.y, test, train),
+    )
 
 
 def _can_protect(value: Any) -> bool:
