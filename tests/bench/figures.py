@@ -30,7 +30,7 @@ class Run:
 class Race:
     """The runs of the contenders on one workload, and why some are absent.
 
-    ``boosting`` is the seconds that no exact search can avoid, on one core.
+    ``boosting`` is the seconds that no exact search can avoid, of all cores together.
     """
 
     workload: str
@@ -103,7 +103,7 @@ def print_race(race: Race) -> None:
         else:
             print(f"{name:26}   no further run: {reason}")
     if race.boosting is not None:
-        print(f"boosting that no exact search can avoid: {race.boosting:.1f} s on one core")
+        print(f"boosting that no exact search can avoid: {race.boosting:.1f} s of {CORES} cores together")
     looking = sum(run.measured.sampling_seconds for runs in race.runs.values() for run in runs)
     running = sum(run.seconds for runs in race.runs.values() for run in runs)
     if running:
