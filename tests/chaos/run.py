@@ -58,9 +58,10 @@ class Sweep:
         found: dict[str, list[float]] = json.loads(self.results.read_text(encoding="utf-8"))
         return found
 
-    def ended(self, before: float) -> set[str]:
-        """The fits that had ended before a moment, each by what it fitted."""
-        return {path.name.split("_")[0] for path in self.log.glob("*.end") if path.stat().st_mtime <= before}
+    def ended(self, after: float, before: float) -> set[str]:
+        """The fits that ended between two moments, each by what it fitted."""
+        ends = ((path, path.stat().st_mtime) for path in self.log.glob("*.end"))
+        return {path.name.split("_")[0] for path, moment in ends if after <= moment <= before}
 
     def begun_since(self, moment: float) -> set[str]:
         return {path.name.split("_")[0] for path in self.log.glob("*.begin") if path.stat().st_mtime > moment}
@@ -127,7 +128,7 @@ def chase_drivers(folder: Path, kills: int, expected: object, chance: random.Ran
                 time.sleep(chance.uniform(2, 9))
             if done >= kills or process.poll() is not None:
                 break
-            kill_the_driver(sweep, process, chance)
+            kill_the_driver(sweep, process, started, chance)
             done, deaths = done + 1, deaths + 1
         check(sweep, process.wait(timeout=900), expected)
         sweeps += 1
@@ -136,10 +137,13 @@ def chase_drivers(folder: Path, kills: int, expected: object, chance: random.Ran
         )
 
 
-def kill_the_driver(sweep: Sweep, process: subprocess.Popen[bytes], chance: random.Random) -> None:
+def kill_the_driver(
+    sweep: Sweep, process: subprocess.Popen[bytes], started: float, chance: random.Random
+) -> None:
     """Kill a driver, see that nothing of it is left, and note which fits must not be done again."""
     family = psutil.Process(process.pid).children(recursive=True)
-    kept = sweep.ended(time.time() - JOURNALLED_AFTER)
+    # Those of this driver: what ended right before an earlier one's death may have been lost with it.
+    kept = sweep.ended(started, time.time() - JOURNALLED_AFTER)
     process.send_signal(chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
     process.wait(timeout=60)
     _, orphans = psutil.wait_procs(family, timeout=60)
