@@ -25,6 +25,16 @@ def test_the_newest_stays_whatever_its_size():
     assert made == ["a", "large", "a"]
 
 
+def test_shrinks_to_what_was_used_last():
+    kept, made = Kept(budget=100), []
+    for key in "abc":
+        kept.get(key, 30, lambda key=key: made.append(key))
+    kept.shrink(60)
+    for key in "bca":
+        kept.get(key, 30, lambda key=key: made.append(key))
+    assert made == ["a", "b", "c", "a"]
+
+
 def test_names_hold_until_they_are_forgotten():
     kept, X = Kept(), np.zeros(3)
     kept.name(X, "train")

@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier, XGBRanker, XGBRegressor
 
+from sparksweep.search import workbench as workbench_module
 from sparksweep.search.fit import FitSettings, Member, fit_and_score
 from sparksweep.search.tasks import Fit, make_tasks
 from sparksweep.search.threads import Threads
@@ -220,6 +221,16 @@ def test_a_quantised_matrix_is_built_once_a_fold(built, kind):
     built.clear()
     assert found == alone(XGBClassifier(**XGB), candidates, kind(X), scoring="neg_log_loss")
     assert len(built) == len(FOLDS) * len(candidates)
+
+
+@pytest.mark.parametrize(("budget", "times"), [(0, 3), (1 << 20, 2)])
+def test_of_other_folds_only_what_is_small_is_kept(built, monkeypatch, budget, times):
+    monkeypatch.setattr(workbench_module, "BUDGET_OF_OTHER_FOLDS", budget)
+    workbench = Workbench(SearchData(X, Y, {}, {}), FOLDS)
+    settings = FitSettings(check_scoring(XGBClassifier()), None, "raise", False, Threads(1))
+    for fold in (0, 0, 1, 1, 0):
+        fit_and_score([Member(XGBClassifier(**XGB), {})], fold, workbench, settings)
+    assert len(built) == times
 
 
 def test_what_shapes_a_quantised_matrix_tells_it_apart(built):

@@ -15,11 +15,13 @@ import joblib
 import numpy as np
 from scipy import sparse
 
-__all__ = ["BUDGET", "Kept", "content_key", "nbytes", "protect"]
+__all__ = ["BUDGET", "BUDGET_OF_OTHER_FOLDS", "Kept", "content_key", "nbytes", "protect"]
 
-#: Bytes that a worker keeps at most beyond the newest entry. Enough for all folds where fits are short; where
-#: the data are larger, fits take so long that making an entry anew for the next fold costs little.
-BUDGET = 64 << 20
+#: Bytes that a worker keeps at most beyond the newest entry.
+BUDGET = 256 << 20
+#: Bytes that it keeps when it goes to another fold. Tasks of a fold stand together, so few come back to it.
+#: Where fits are so short that making an entry anew would count, entries are small.
+BUDGET_OF_OTHER_FOLDS = 16 << 20
 
 T = TypeVar("T")
 
@@ -54,11 +56,15 @@ class Kept:
             self._entries.move_to_end(key)
             value: T = self._entries[key].value
             return value
-        while self._entries and self._held + size > self._budget:
-            self._entries.popitem(last=False)
+        self.shrink(self._budget - size)
         value = make()
         self._entries[key] = _Entry(value, size)
         return value
+
+    def shrink(self, budget: int) -> None:
+        """Drop the least recently used entries until the others take no more than so many bytes."""
+        while self._entries and self._held > budget:
+            self._entries.popitem(last=False)
 
     def name(self, value: Any, name: Hashable) -> None:
         """Say what an object is, until :meth:`forget_names`."""

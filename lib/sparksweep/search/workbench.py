@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.utils import get_tags
 
-from sparksweep.search.kept import Kept, protect
+from sparksweep.search.kept import BUDGET_OF_OTHER_FOLDS, Kept, protect
 from sparksweep.search.rows import Indices, split_metadata, split_rows
 
 __all__ = ["Fold", "SearchData", "Sides", "Workbench"]
@@ -52,6 +52,7 @@ class Workbench:
     kept: Kept = field(default_factory=Kept)
     #: Kinds of estimators that write to their data: each of their fits gets its own.
     writers: set[type] = field(default_factory=set)
+    _fold: int | None = field(default=None, init=False)
     _cut: tuple[Hashable, _Cut] | None = field(default=None, init=False)
 
     def sides(self, estimator: Any, fold: int, *, own: bool = False) -> Sides:
@@ -63,6 +64,9 @@ class Workbench:
         data = self.data
         train, test = self.folds[fold]
         self.kept.forget_names()
+        if fold != self._fold:
+            self.kept.shrink(BUDGET_OF_OTHER_FOLDS)
+            self._fold = fold
         key = ("fold", fold, get_tags(estimator).input_tags.pairwise)
         if own or not (_can_protect(data.X) and _can_protect(data.y)):
             (X_train, y_train), (X_test, y_test) = _cut(data, estimator, self.folds[fold])
