@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(<!-- needs [^>]* -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 BLOCKS = [(language, text) for needs, language, text in BLOCK.findall(README) if not needs]
 SNIPPETS = [text for language, text in BLOCKS if language == "python"]
-COMMANDS = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
+COMMANDS = [text.strip() for language, text in BLOCKS if language == "bash"]
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
@@ -27,7 +27,7 @@ def test_snippet(spark_session, snippet, capsys):
 
 def test_there_are_snippets_and_commands():
     assert len(SNIPPETS) == 2
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 4
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make ")])
@@ -47,8 +47,7 @@ def test_command(command, tmp_path):
     command = command.replace(".venv/bin/python", sys.executable)
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        command,
-        shell=True,
+        ["bash", "-ec", command],
         cwd=tmp_path,
         env=environ,
         capture_output=True,

@@ -19,6 +19,7 @@ from sparksweep.errors import ConfigError
 
 __all__ = [
     "FEATURE_FAMILIES",
+    "DataConfig",
     "FeaturesConfig",
     "JobConfig",
     "JobOptions",
@@ -61,6 +62,16 @@ class SyntheticConfig(_Section):
     seed: int = Field(default=0, ge=0)
 
 
+class DataConfig(_Section):
+    """A matrix or table of the user's own, in the place of the competition's tables."""
+
+    path: Uri
+    label: str | None = None
+    features: list[str] | None = None
+    ignored: list[str] = Field(default_factory=list)
+    task: Literal["classification", "regression"] = "classification"
+
+
 class FeaturesConfig(_Section):
     """The feature families: each on, off, or with a ``value`` of its own."""
 
@@ -94,7 +105,7 @@ FEATURE_FAMILIES = tuple(name for name in FeaturesConfig.model_fields if name !=
 class SearchConfig(_Section):
     """What is searched, and how a candidate is scored."""
 
-    metric: Annotated[str, AfterValidator(_known_metric)] = "neg_log_loss"
+    metric: Annotated[str, AfterValidator(_known_metric)] | None = None
     folds: int = Field(default=5, ge=2)
     parameters: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, list[Any]] = Field(min_length=1)
@@ -129,7 +140,8 @@ class SparkConfig(_Section):
 class JobConfig(_Section):
     """Everything that a sweep job reads from its file. conf/distributed_sweep.yml explains each key."""
 
-    input: Uri
+    input: Uri | None = None
+    data: DataConfig | None = None
     output: Uri = "output"
     cache: Uri = ".cache/sparksweep"
     staging: Uri | None = None
@@ -138,10 +150,23 @@ class JobConfig(_Section):
     search: SearchConfig
     spark: SparkConfig = SparkConfig()
 
+    @model_validator(mode="after")
+    def _one_source(self) -> JobConfig:
+        if (self.input is None) == (self.data is None):
+            raise ValueError("give one of input (the competition's tables) and data (a table of your own)")
+        return self
+
+    @property
+    def metric(self) -> str:
+        """The scorer: the one that is asked for, else what XGBoost itself minimises for the task."""
+        is_regression = self.data is not None and self.data.task == "regression"
+        return self.search.metric or ("neg_root_mean_squared_error" if is_regression else "neg_log_loss")
+
     @property
     def uris(self) -> tuple[str, ...]:
         """Where the job reads and writes."""
-        places = (self.input, self.output, self.cache, self.staging)
+        own = None if self.data is None else self.data.path
+        places = (self.input, own, self.output, self.cache, self.staging)
         return tuple(uri for uri in places if uri is not None)
 
 
@@ -262,7 +287,7 @@ def _sentence(error: ValidationError) -> str:
         reason = first["msg"].removeprefix("Value error, ")
         is_secret = "secret" in reason
         given = "" if first["type"] == "value_error" or is_secret else f", but {first['input']!r} was given"
-        text = f"{key}: {reason}{given}"
+        text = f"{key}: {reason}{given}" if key else reason
     return text if not others else f"{text} (and {len(others)} more to mend)"
 
 

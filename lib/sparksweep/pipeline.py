@@ -10,18 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
+from scipy.sparse import csr_matrix
 from sklearn.preprocessing import LabelEncoder
-from xgboost import XGBClassifier
+from xgboost import XGBClassifier, XGBRegressor
 
-from sparksweep.config import JobConfig, SearchConfig, parse_options
-from sparksweep.data import explain_malformed, find_tables, read_devices, read_tables
+from sparksweep.config import DataConfig, JobConfig, parse_options
+from sparksweep.data import explain_malformed, find_tables, read_devices, read_examples, read_tables
 from sparksweep.data.synthetic import write_dataset
 from sparksweep.errors import ConfigError, DataError, SparksweepError, StorageError
-from sparksweep.features import FeatureMatrix, build_features, to_matrix
+from sparksweep.features import build_features, to_matrix
 from sparksweep.report.run_folder import Predictions, Results, write_latest, write_run
 from sparksweep.report.runs import RunChooser
 from sparksweep.report.table import screen_table
@@ -103,24 +105,24 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
     output = open_store(config.output, spark=spark)
     output.check_writable()
     with seconds.of("features"):
-        matrix = _features(config, spark)
-    scale = {
-        "train_devices": matrix.X_train.shape[0],
-        "test_devices": matrix.X_test.shape[0],
-        "features": len(matrix.feature_names),
-        "values": matrix.X_train.nnz,
-    }
-    _say(
-        f"{scale['train_devices']:,} training and {scale['test_devices']:,} test devices, "
-        f"{scale['features']:,} features, {scale['values']:,} values in {seconds.spent['features']:.1f} s"
-    )
+        examples = _of_devices(config, spark) if config.data is None else _of_own(config, config.data, spark)
+    _say(f"{examples.words} in {seconds.spent['features']:.1f} s")
     with RunChooser(output, fresh=fresh, resume=resume, say=_say) as run:
         with seconds.of("search"):
-            search, classes = _search(config.search, matrix, spark, run)
-        with seconds.of("predictions"):
-            predictions = Predictions(matrix.devices.test_ids, search.predict_proba(matrix.X_test))
+            search = _search(config, examples, spark, run)
+        predictions = None
+        if examples.new is not None:
+            with seconds.of("predictions"):
+                ids, X = examples.new
+                predictions = Predictions(ids, search.predict_proba(X))
         results = Results(
-            search, config.search.metric, classes, matrix.feature_names, scale, seconds.spent, predictions
+            search,
+            config.metric,
+            examples.classes,
+            examples.feature_names,
+            examples.scale,
+            seconds.spent,
+            predictions,
         )
         folder = output.child(run.run_id)
         write_run(folder, run.run_id, results)
@@ -130,17 +132,76 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
     return folder.uri
 
 
-def _features(config: JobConfig, spark: SparkSession) -> FeatureMatrix:
-    store = open_store(config.input, spark=spark)
+@dataclass(frozen=True)
+class _Examples:
+    """What a sweep learns from, and whom it predicts.
+
+    ``y`` holds the places of ``classes``, or numbers where there are none. ``new`` is the ids and X of what
+    the best estimator is to predict. ``words`` say what there is, and ``scale`` counts it.
+    """
+
+    X: Any
+    y: npt.NDArray[Any]
+    classes: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    words: str
+    scale: dict[str, int]
+    new: tuple[npt.NDArray[np.int64], Any] | None = None
+
+
+def _of_own(config: JobConfig, own: DataConfig, spark: SparkSession) -> _Examples:
+    """Read a table or matrix of the user's own."""
+    read = read_examples(
+        own.path,
+        label=own.label,
+        features=own.features,
+        ignored=own.ignored,
+        spark=spark,
+        cache=config.cache,
+    )
+    y: npt.NDArray[Any] = read.labels
+    classes: tuple[str, ...] = ()
+    if own.task == "classification":
+        y, classes = _encode(read.labels, config.search.folds, own.path, "rows")
+    elif not np.issubdtype(y.dtype, np.number) or not np.isfinite(y).all():
+        raise DataError(
+            f"{own.path}: the labels are not all numbers: mend them, or set data.task: classification"
+        )
+    rows, columns = read.X.shape
+    values = int(read.X.nnz) if isinstance(read.X, csr_matrix) else read.X.size
+    return _Examples(
+        read.X,
+        y,
+        classes,
+        read.feature_names,
+        f"{rows:,} rows, {columns:,} features, {values:,} values",
+        {"rows": rows, "features": columns, "values": values},
+    )
+
+
+def _of_devices(config: JobConfig, spark: SparkSession) -> _Examples:
+    """Compute the features of the competition's devices."""
+    store = open_store(cast("str", config.input), spark=spark)  # there is one where there are no own data
     if config.synthetic is not None and isinstance(store, LocalStore) and not store.list():
         _say(f"Writing a synthetic dataset of scale {config.synthetic.scale:g} to {store.uri}")
         write_dataset(store.root, scale=config.synthetic.scale, seed=config.synthetic.seed)
     store, cache = _where_executors_see(store, config, spark)
     tables = read_tables(spark, store, cache=cache)
     devices = read_devices(tables)
-    _check_classes(devices.groups, config.search.folds, tables.files["gender_age_train"])
+    y, classes = _encode(devices.groups, config.search.folds, tables.files["gender_age_train"], "devices")
     with explain_malformed(tables):
-        return to_matrix(build_features(tables, config.features.families), devices)
+        matrix = to_matrix(build_features(tables, config.features.families), devices)
+    (train, columns), test = matrix.X_train.shape, matrix.X_test.shape[0]
+    values = int(matrix.X_train.nnz)
+    return _Examples(
+        matrix.X_train,
+        y,
+        classes,
+        matrix.feature_names,
+        f"{train:,} training and {test:,} test devices, {columns:,} features, {values:,} values",
+        {"train_devices": train, "test_devices": test, "features": columns, "values": values},
+        (devices.test_ids, matrix.X_test),
+    )
 
 
 def _where_executors_see(store: Store, config: JobConfig, spark: SparkSession) -> tuple[Store, str]:
@@ -166,37 +227,47 @@ def _where_executors_see(store: Store, config: JobConfig, spark: SparkSession) -
     return store, config.cache
 
 
-def _check_classes(groups: npt.NDArray[np.str_], folds: int, file: str) -> None:
-    classes, counts = np.unique(groups, return_counts=True)
+def _encode(
+    labels: npt.NDArray[Any], folds: int, file: str, what: str
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Return the place of each label among the classes, and the classes."""
+    if np.issubdtype(labels.dtype, np.floating):
+        if not (labels == np.round(labels)).all():
+            raise DataError(
+                f"{file}: the labels have fractions, so they are no classes: set data.task: regression"
+            )
+        labels = labels.astype(np.int64)
+    encoder = LabelEncoder()
+    y = encoder.fit_transform(labels)
+    classes, counts = encoder.classes_, np.bincount(y)
     smallest = counts.argmin()
     if counts[smallest] < folds:
         raise DataError(
-            f"{file}: group {classes[smallest]!r} has {counts[smallest]} devices, fewer than "
-            f"search.folds={folds}: lower search.folds or add devices"
+            f"{file}: the class {str(classes[smallest])!r} has {counts[smallest]} {what}, fewer than "
+            f"search.folds={folds}: lower search.folds or add {what}"
         )
     if len(classes) < 2:
-        raise DataError(f"{file}: all devices are of the group {classes[0]!r}: there is nothing to learn")
+        raise DataError(f"{file}: all {what} are of the class {str(classes[0])!r}: there is nothing to learn")
+    return y, tuple(map(str, classes))
 
 
-def _search(
-    config: SearchConfig, matrix: FeatureMatrix, spark: SparkSession, run: RunChooser
-) -> tuple[GridSearchCV, tuple[str, ...]]:
-    encoder = LabelEncoder()
-    y = encoder.fit_transform(matrix.devices.groups)
+def _search(config: JobConfig, examples: _Examples, spark: SparkSession, run: RunChooser) -> GridSearchCV:
+    asked = config.search
+    estimator = XGBClassifier if examples.classes else XGBRegressor
     search = GridSearchCV(
-        XGBClassifier(**config.parameters),
-        config.grid,
+        estimator(**asked.parameters),
+        asked.grid,
         sc=spark.sparkContext,
         scoring=config.metric,
-        cv=config.folds,
-        n_jobs=config.n_jobs,
-        threads=config.threads,
+        cv=asked.folds,
+        n_jobs=asked.n_jobs,
+        threads=asked.threads,
         journal=run,
-        refit_on=config.refit_on,
+        refit_on=asked.refit_on,
         progress=True,
     )
     try:
-        search.fit(matrix.X_train, y)
+        search.fit(examples.X, examples.y)
     except AllFitsFailedError as error:
         run.discard()
         raise ConfigError(
@@ -204,11 +275,9 @@ def _search(
         ) from None
     if np.isnan(search.best_score_):
         run.discard()
-        raise ConfigError(
-            f"search.metric={config.metric} gives no score for {len(encoder.classes_)} classes: "
-            "choose another metric"
-        )
-    return search, tuple(map(str, encoder.classes_))
+        kind = f"{len(examples.classes)} classes" if examples.classes else "a regression"
+        raise ConfigError(f"search.metric={config.metric} gives no score for {kind}: choose another metric")
+    return search
 
 
 def _summary(results: Results) -> str:

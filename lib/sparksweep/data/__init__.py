@@ -7,17 +7,20 @@ from sparksweep.data.devices import Devices, read_devices
 from sparksweep.data.files import find_tables
 from sparksweep.data.ingest import read_tables
 from sparksweep.data.malformed import explain_malformed
+from sparksweep.data.own import Examples, read_examples
 from sparksweep.data.schemas import SCHEMAS
 from sparksweep.data.tables import Tables
 
 __all__ = [
     "SCHEMAS",
     "Devices",
+    "Examples",
     "Tables",
     "explain_malformed",
     "find_tables",
     "from_pandas",
     "read_devices",
+    "read_examples",
     "read_tables",
     "to_pandas",
 ]
