@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -23,14 +23,17 @@ __all__ = [
     "FeaturesConfig",
     "JobConfig",
     "JobOptions",
+    "ScoreConfig",
     "SearchConfig",
     "SparkConfig",
     "SyntheticConfig",
     "load_config",
     "parse_options",
+    "parse_score_options",
 ]
 
 Value = Literal["fraction", "indicator"]
+_Config = TypeVar("_Config", bound=BaseModel)
 
 
 def _without_secret(uri: str) -> str:
@@ -170,6 +173,23 @@ class JobConfig(_Section):
         return tuple(uri for uri in places if uri is not None)
 
 
+class ScoreConfig(_Section):
+    """What a scoring job reads from its file. conf/score.yml explains each key."""
+
+    run: Uri
+    devices: Uri
+    output: Uri
+    cache: Uri = ".cache/sparksweep"
+    staging: Uri | None = None
+    spark: SparkConfig = SparkConfig()
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Where the job reads and writes."""
+        places = (self.run, self.devices, self.output, self.cache, self.staging)
+        return tuple(uri for uri in places if uri is not None)
+
+
 @dataclass(frozen=True)
 class JobOptions:
     """A job's command line: its configuration, and which run it goes on with.
@@ -190,24 +210,12 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
     ConfigError
         If the file or a value cannot be used. argparse itself exits with code 2 on an unknown option.
     """
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog="A run that was interrupted leaves its finished fits in its folder. The next run of the same "
-        "configuration on the same data goes on with it. "
-        "Credentials for blobs come from the environment: AZURE_STORAGE_CONNECTION_STRING; or "
-        "AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN; or else the identity "
-        "that DefaultAzureCredential finds.",
-    )
-    parser.add_argument(
-        "--config", type=Path, default=default, metavar="FILE", help="the YAML file (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="override a key, as in --set search.folds=3 or --set search.grid.max_depth=[3,4] (repeatable)",
+    parser = _parser(
+        description,
+        default,
+        "A run that was interrupted leaves its finished fits in its folder. The next run of the same "
+        "configuration on the same data goes on with it. ",
+        "search.folds=3 or --set search.grid.max_depth=[3,4]",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -221,8 +229,48 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
     return JobOptions(config, fresh=options.fresh, resume=options.resume)
 
 
+def parse_score_options(
+    description: str, default: Path, arguments: Sequence[str] | None = None
+) -> ScoreConfig:
+    """Read the command line of a scoring job and the configuration that it names.
+
+    Raises
+    ------
+    ConfigError
+        As for :func:`parse_options`.
+    """
+    parser = _parser(description, default, "", "spark.master=local[2]")
+    parser.add_argument("--run", metavar="URI", help="the folder of a run, or of all runs")
+    parser.add_argument("--devices", metavar="URI", help="the folder with the files of the new devices")
+    parser.add_argument("--output", metavar="FILE", help="the CSV to write")
+    options = parser.parse_args(arguments)
+    named = {name: getattr(options, name) for name in ("run", "devices", "output")}
+    return _load(ScoreConfig, options.config, options.overrides, named)
+
+
+def _parser(description: str, default: Path, epilog: str, example: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=f"{epilog}Credentials for blobs come from the environment: AZURE_STORAGE_CONNECTION_STRING; "
+        "or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN; or else the identity "
+        "that DefaultAzureCredential finds.",
+    )
+    parser.add_argument(
+        "--config", type=Path, default=default, metavar="FILE", help="the YAML file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help=f"override a key, as in --set {example} (repeatable)",
+    )
+    return parser
+
+
 def load_config(path: Path, overrides: Iterable[str] = ()) -> JobConfig:
-    """Read and check a job's YAML file.
+    """Read and check a sweep job's YAML file.
 
     Parameters
     ----------
@@ -235,6 +283,11 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> JobConfig:
     ConfigError
         One sentence that names the file, the key and the remedy.
     """
+    return _load(JobConfig, path, overrides, {})
+
+
+def _load(model: type[_Config], path: Path, overrides: Iterable[str], named: Mapping[str, Any]) -> _Config:
+    """Read a file; ``named`` are values of keys that go before all others, where they are not None."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -249,10 +302,11 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> JobConfig:
         raise ConfigError(f"{path}: must hold keys with values, such as 'input: data'")
     for override in overrides:
         _override(values, override)
+    values |= {key: value for key, value in named.items() if value is not None}
     try:
-        return JobConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_sentence(error)}") from None
+        raise ConfigError(f"{path}: {_sentence(error, model)}") from None
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -273,14 +327,14 @@ def _override(values: dict[str, Any], override: str) -> None:
     section[last] = value
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, config: type[BaseModel]) -> str:
     first, *others = error.errors(include_url=False)
     key = ".".join(
         str(part) for part in first["loc"] if part not in ("bool", "literal['fraction','indicator']")
     )
     if first["type"] == "extra_forbidden":
         *parents, name = (str(part) for part in first["loc"])
-        text = f"unknown key {key!r}{_nearest(name, _known_keys(parents))}"
+        text = f"unknown key {key!r}{_nearest(name, _known_keys(config, parents))}"
     elif first["type"] == "missing":
         text = f"the key {key!r} is missing"
     else:
@@ -291,8 +345,8 @@ def _sentence(error: ValidationError) -> str:
     return text if not others else f"{text} (and {len(others)} more to mend)"
 
 
-def _known_keys(parents: Iterable[str]) -> Iterable[str]:
-    model: Any = JobConfig
+def _known_keys(config: type[BaseModel], parents: Iterable[str]) -> Iterable[str]:
+    model: Any = config
     for name in parents:
         annotation = model.model_fields[name].annotation
         options = [annotation, *getattr(annotation, "__args__", ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
@@ -37,8 +38,8 @@ class TableFile:
         return f"{self.store.uri.rstrip('/')}/{self.file.name}"
 
 
-def find_tables(store: Store) -> list[TableFile]:
-    """Find the file of each of the seven tables.
+def find_tables(store: Store, without: Collection[str] = ()) -> list[TableFile]:
+    """Find the file of each of the seven tables, but for those that are not needed.
 
     Where ``NAME.csv`` and ``NAME.csv.zip`` both lie there, the plain file is taken: it needs no unpacking,
     and it is the one that a person can have edited.
@@ -49,7 +50,8 @@ def find_tables(store: Store) -> list[TableFile]:
         If files are missing: all of them are named.
     """
     files = {file.name: file for file in store.list()}
-    found = {table: files.get(f"{table}.csv") or files.get(f"{table}.csv.zip") for table in SCHEMAS}
+    wanted = [table for table in SCHEMAS if table not in without]
+    found = {table: files.get(f"{table}.csv") or files.get(f"{table}.csv.zip") for table in wanted}
     missing = [f"{table}.csv" for table, file in found.items() if file is None]
     if missing:
         raise StorageError(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from sparksweep.data.files import TableFile, check_beginning, find_tables
 from sparksweep.data.jvm_files import exists, unzip
-from sparksweep.data.source import read_table
+from sparksweep.data.source import empty_table, read_table
 from sparksweep.data.tables import Tables
 from sparksweep.errors import SetupError, StorageError
 from sparksweep.storage import Store, hosts_without
@@ -20,7 +20,7 @@ __all__ = ["read_tables"]
 _UTC = ("UTC", "Etc/UTC", "GMT", "Z", "+00:00")
 
 
-def read_tables(spark: SparkSession, store: Store, *, cache: str) -> Tables:
+def read_tables(spark: SparkSession, store: Store, *, cache: str, without: Collection[str] = ()) -> Tables:
     """Find the seven tables of a store and check that each looks like what it is.
 
     Each lies there as ``NAME.csv`` or ``NAME.csv.zip``; the plain file goes before the zip. Of each only
@@ -34,6 +34,8 @@ def read_tables(spark: SparkSession, store: Store, *, cache: str) -> Tables:
     cache : str
         Where zips are unpacked to: a local folder or, for a cluster, a URI that all hosts read. A file stays
         there until someone deletes it, under a name that changes with the zip.
+    without : collection of str
+        Tables that are not looked for, and have no rows.
 
     Returns
     -------
@@ -54,12 +56,13 @@ def read_tables(spark: SparkSession, store: Store, *, cache: str) -> Tables:
     zone = spark.conf.get("spark.sql.session.timeZone")
     if zone not in _UTC:
         raise SetupError(f"The session's time zone is {zone}: set spark.sql.session.timeZone to UTC")
-    tables = find_tables(store)
+    tables = find_tables(store, without)
     urls = {table.name: _unpacked(spark, table, cache) if table.is_zip else table.url for table in tables}
     _refuse_unseen(spark, urls.values())
     for table in tables:
         check_beginning(spark, table.name, str(table), urls[table.name])
     frames = {name: read_table(spark, name, url) for name, url in urls.items()}
+    frames |= {name: empty_table(spark, name) for name in without}
     return Tables(**frames, files={table.name: str(table) for table in tables})
 
 

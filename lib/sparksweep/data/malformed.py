@@ -48,7 +48,7 @@ def explain_malformed(tables: Tables) -> Iterator[None]:
             raise
         # Without this, Spark 3 refuses to say "no time" of what Spark 2 took for one.
         with settings(tables.events.sparkSession, {"spark.sql.legacy.timeParserPolicy": "CORRECTED"}):
-            for name in SCHEMAS:
+            for name in tables.files:
                 explanation = _explain(getattr(tables, name), name, tables.files[name])
                 if explanation:
                     raise DataError(explanation) from error

@@ -10,7 +10,7 @@ from pyspark.sql.types import StructType
 
 from sparksweep.data.schemas import SCHEMAS, TIMESTAMP_FORMAT
 
-__all__ = ["csv_reader", "file_position", "literal_path", "read_table"]
+__all__ = ["csv_reader", "empty_table", "file_position", "literal_path", "read_table"]
 
 # The tables of which the order of the rows means something.
 _ORDERED = ("gender_age_train", "gender_age_test", "phone_brand_device_model")
@@ -36,6 +36,12 @@ def csv_reader(spark: SparkSession, schema: StructType, mode: str) -> DataFrameR
 def read_table(spark: SparkSession, name: str, path: str) -> DataFrame:
     """Return the table at ``path``, which fails as soon as Spark meets a malformed value in a used column."""
     table = csv_reader(spark, SCHEMAS[name], mode="FAILFAST").csv(literal_path(path))
+    return table.select(file_position(), "*") if name in _ORDERED else table
+
+
+def empty_table(spark: SparkSession, name: str) -> DataFrame:
+    """Return a table of that name without rows."""
+    table = spark.createDataFrame([], SCHEMAS[name])
     return table.select(file_position(), "*") if name in _ORDERED else table
 
 

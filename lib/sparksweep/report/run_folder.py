@@ -51,7 +51,8 @@ class Results:
     """What a sweep found.
 
     ``search`` is the fitted search; ``scale`` counts the data (devices, features, ...); ``seconds`` is
-    the wall time of each step of the job.
+    the wall time of each step of the job. ``families`` are those of the features, each with its value, where
+    the features are those of devices.
     """
 
     search: Any
@@ -61,6 +62,7 @@ class Results:
     scale: Mapping[str, int]
     seconds: Mapping[str, float]
     predictions: Predictions | None
+    families: Mapping[str, str] | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -93,6 +95,7 @@ class Results:
             "fits": self.fits,
             "failed_fits": len(self.search.fit_errors_),
             "classes": self.classes,
+            **({} if self.families is None else {"families": self.families}),
             **self.scale,
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
             "versions": _versions(),

@@ -1,10 +1,7 @@
-"""Joins the rooms for the jobs: files -> features -> search -> the run's folder. It alone knows them all."""
+"""A sweep: files -> features -> search -> the run's folder."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,74 +17,31 @@ from sklearn.preprocessing import LabelEncoder
 from xgboost import XGBClassifier, XGBRegressor
 
 from sparksweep.config import DataConfig, JobConfig, parse_options
-from sparksweep.data import explain_malformed, find_tables, read_devices, read_examples, read_tables
+from sparksweep.data import explain_malformed, read_devices, read_examples
 from sparksweep.data.synthetic import write_dataset
-from sparksweep.errors import ConfigError, DataError, SparksweepError, StorageError
+from sparksweep.errors import ConfigError, DataError
 from sparksweep.features import build_features, to_matrix
+from sparksweep.pipeline.command import exit_code, open_spark, say
+from sparksweep.pipeline.tables import open_tables
 from sparksweep.report.run_folder import Predictions, Results, write_latest, write_run
 from sparksweep.report.runs import RunChooser
 from sparksweep.report.table import screen_table
 from sparksweep.search import AllFitsFailedError, GridSearchCV
-from sparksweep.session import open_session
-from sparksweep.storage import (
-    BlobStore,
-    LocalStore,
-    Store,
-    fetch,
-    hadoop_configuration,
-    hosts_without,
-    open_store,
-    stage,
-)
+from sparksweep.storage import LocalStore, open_store
 
 __all__ = ["run_job", "sweep"]
 
 
 def run_job(description: str, default_config: Path, arguments: Sequence[str] | None = None) -> int:
-    """Run a sweep job from its command line and return the exit code.
+    """Run a sweep job from its command line and return the exit code, see :func:`exit_code`."""
 
-    0 after a complete run; 2 after an error that names its remedy, which is printed in one sentence;
-    128 and the number of the signal after Ctrl-C and SIGTERM, as in a shell.
-    """
-    try:
+    def work() -> None:
         options = parse_options(description, default_config, arguments)
         config = options.config
-        # Spark gets keys only where it reads or writes Azure itself.
-        is_azure = any(uri.startswith(("abfs", "wasb")) for uri in config.uris)
-        with (
-            open_session(
-                "sparksweep",
-                master=config.spark.master,
-                conf=config.spark.conf,
-                hadoop_conf=hadoop_configuration(os.environ, config.uris) if is_azure else {},
-                azure=is_azure,
-            ) as spark,
-            _terminable(),
-        ):
+        with open_spark(config.spark, config.uris) as spark:
             sweep(config, spark, fresh=options.fresh, resume=options.resume)
-    except SparksweepError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt as interrupt:
-        sys.stderr.write("Run the same command again to go on.\n")
-        return 128 + (signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT)
-    return 0
 
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which is to end a sweep as Ctrl-C does."""
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    def terminate(*_: object) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return exit_code(work)
 
 
 def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume: str | None = None) -> str:
@@ -106,8 +60,8 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
     output.check_writable()
     with seconds.of("features"):
         examples = _of_devices(config, spark) if config.data is None else _of_own(config, config.data, spark)
-    _say(f"{examples.words} in {seconds.spent['features']:.1f} s")
-    with RunChooser(output, fresh=fresh, resume=resume, say=_say) as run:
+    say(f"{examples.words} in {seconds.spent['features']:.1f} s")
+    with RunChooser(output, fresh=fresh, resume=resume, say=say) as run:
         with seconds.of("search"):
             search = _search(config, examples, spark, run)
         predictions = None
@@ -123,12 +77,13 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
             examples.scale,
             seconds.spent,
             predictions,
+            examples.families,
         )
         folder = output.child(run.run_id)
         write_run(folder, run.run_id, results)
         write_latest(output, run.run_id)
-    _say(_summary(results))
-    _say(f"\nThe run's folder: {folder.uri}")
+    say(_summary(results))
+    say(f"\nThe run's folder: {folder.uri}")
     return folder.uri
 
 
@@ -137,7 +92,8 @@ class _Examples:
     """What a sweep learns from, and whom it predicts.
 
     ``y`` holds the places of ``classes``, or numbers where there are none. ``new`` is the ids and X of what
-    the best estimator is to predict. ``words`` say what there is, and ``scale`` counts it.
+    the best estimator is to predict. ``words`` say what there is, and ``scale`` counts it. ``families`` are
+    those of the features, where they were computed here, each with its value.
     """
 
     X: Any
@@ -147,6 +103,7 @@ class _Examples:
     words: str
     scale: dict[str, int]
     new: tuple[npt.NDArray[np.int64], Any] | None = None
+    families: dict[str, str] | None = None
 
 
 def _of_own(config: JobConfig, own: DataConfig, spark: SparkSession) -> _Examples:
@@ -183,10 +140,9 @@ def _of_devices(config: JobConfig, spark: SparkSession) -> _Examples:
     """Compute the features of the competition's devices."""
     store = open_store(cast("str", config.input), spark=spark)  # there is one where there are no own data
     if config.synthetic is not None and isinstance(store, LocalStore) and not store.list():
-        _say(f"Writing a synthetic dataset of scale {config.synthetic.scale:g} to {store.uri}")
+        say(f"Writing a synthetic dataset of scale {config.synthetic.scale:g} to {store.uri}")
         write_dataset(store.root, scale=config.synthetic.scale, seed=config.synthetic.seed)
-    store, cache = _where_executors_see(store, config, spark)
-    tables = read_tables(spark, store, cache=cache)
+    tables = open_tables(store, spark, cache=config.cache, staging=config.staging)
     devices = read_devices(tables)
     y, classes = _encode(devices.groups, config.search.folds, tables.files["gender_age_train"], "devices")
     with explain_malformed(tables):
@@ -201,30 +157,8 @@ def _of_devices(config: JobConfig, spark: SparkSession) -> _Examples:
         f"{train:,} training and {test:,} test devices, {columns:,} features, {values:,} values",
         {"train_devices": train, "test_devices": test, "features": columns, "values": values},
         (devices.test_ids, matrix.X_test),
+        dict(config.features.families),
     )
-
-
-def _where_executors_see(store: Store, config: JobConfig, spark: SparkSession) -> tuple[Store, str]:
-    """Return a store that Spark reads from every host, and where zips may be unpacked for all of them."""
-    files = [table.file.name for table in find_tables(store)]
-    if isinstance(store, BlobStore):
-        store = fetch(store, files, f"{config.cache}/blobs")
-    if config.staging is not None:
-        shared = open_store(config.staging, spark=spark)
-        return (stage(store, files, shared) if isinstance(store, LocalStore) else store), config.staging
-    needed = [store.path(name) for name in files] if isinstance(store, LocalStore) else []
-    if any(name.endswith(".zip") for name in files) and "://" not in config.cache:
-        cache = LocalStore(Path(config.cache))
-        cache.write("seen-by-executors", b"Whether all executors see this folder.\n")
-        needed.append(cache.path("seen-by-executors"))
-    blind = hosts_without(spark, needed)
-    if blind:
-        raise StorageError(
-            f"{store.uri} or the cache {config.cache} is a folder of the driver, and the executors on "
-            f"{', '.join(blind)} do not see it: set staging to a URI that all hosts share, such as "
-            "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER"
-        )
-    return store, config.cache
 
 
 def _encode(
@@ -298,8 +232,3 @@ class _Seconds:
         start = time.perf_counter()
         yield
         self.spent[step] = time.perf_counter() - start
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

@@ -1,0 +1,132 @@
+"""A run's model on new devices: files -> features with the run's columns -> probabilities."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pyspark import Broadcast, StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from xgboost import XGBClassifier
+
+from sparksweep.config import ScoreConfig, parse_score_options
+from sparksweep.data import explain_malformed, read_devices, to_pandas
+from sparksweep.errors import ConfigError, StorageError
+from sparksweep.features import build_features, sparse_rows, to_csr, unknown_features
+from sparksweep.pipeline.command import exit_code, open_spark, say
+from sparksweep.pipeline.tables import open_tables
+from sparksweep.report.run_folder import Predictions
+from sparksweep.storage import Store, open_store
+
+__all__ = ["run_score", "score"]
+
+
+def run_score(description: str, default_config: Path, arguments: Sequence[str] | None = None) -> int:
+    """Score devices from the command line and return the exit code, see :func:`exit_code`."""
+
+    def work() -> None:
+        config = parse_score_options(description, default_config, arguments)
+        with open_spark(config.spark, config.uris) as spark:
+            score(config, spark)
+
+    return exit_code(work)
+
+
+def score(config: ScoreConfig, spark: SparkSession) -> str:
+    """Write what a run's model says of devices, and return the file's URI.
+
+    The file has ``device_id`` and a probability a class, and the devices in the order of
+    ``gender_age_test``. Features that the run did not have drop out, and are counted.
+
+    Raises
+    ------
+    SparksweepError
+        If the run, the input or the output cannot be used. Nothing is left half-written then.
+    """
+    start = time.perf_counter()
+    folder, _, name = config.output.rpartition("/")
+    output = open_store(folder or ("/" if config.output.startswith("/") else ""), spark=spark)
+    output.check_writable()
+    run = _Run(_run_folder(config.run, spark))
+    store = open_store(config.devices, spark=spark)
+    without = ("gender_age_train",)
+    tables = open_tables(store, spark, cache=config.cache, staging=config.staging, without=without)
+    ids = read_devices(tables).test_ids
+    with explain_malformed(tables):
+        tall = build_features(tables, run.families).persist(StorageLevel.DISK_ONLY)
+        try:
+            probabilities = _predict(sparse_rows(tall, ids, run.feature_names), run, spark)
+            unknown = unknown_features(tall, run.feature_names)
+        finally:
+            tall.unpersist()
+    output.write(name, Predictions(ids, probabilities).to_csv(run.classes).encode())
+    say(
+        f"{len(ids):,} devices, {unknown:,} features that the run does not know, "
+        f"{time.perf_counter() - start:.1f} s\n\n{config.output}"
+    )
+    return config.output
+
+
+class _Run:
+    """What scoring needs of a complete run's folder. Nothing of it is unpickled."""
+
+    def __init__(self, folder: Store) -> None:
+        best = json.loads(folder.read("best.json"))
+        if "families" not in best:
+            raise ConfigError(
+                f"{folder.uri}: this run did not learn from features of devices: name a run that did"
+            )
+        self.families = best["families"]
+        self.classes = tuple(best["classes"])
+        names = pd.read_csv(io.BytesIO(folder.read("feature_names.csv")), keep_default_na=False)
+        self.feature_names = tuple(names["feature"].astype(str))
+        self.model = folder.read("model.ubj")
+
+
+def _run_folder(uri: str, spark: SparkSession) -> Store:
+    """Return a run's folder: the one that is named, or the newest complete one in a folder of runs."""
+    store = open_store(uri, spark=spark)
+    if not store.exists("best.json") and store.exists("latest.txt"):
+        store = store.child(store.read("latest.txt").decode().strip())
+    if not store.exists("best.json"):
+        raise StorageError(
+            f"{store.uri} is no complete run: name a folder that holds best.json, or the folder of all runs"
+        )
+    return store
+
+
+def _predict(rows: DataFrame, run: _Run, spark: SparkSession) -> npt.NDArray[np.float32]:
+    """Predict in Spark's partitions, and bring the probabilities to the driver in the order of the rows."""
+    threads = int(spark.sparkContext.getConf().get("spark.task.cpus") or 1)
+    model = spark.sparkContext.broadcast(run.model)
+    classes = [f"p{number}" for number in range(len(run.classes))]
+    schema = ", ".join(["row int", *(f"{name} float" for name in classes)])
+    predict = _predictor(model, len(run.feature_names), threads)
+    found = to_pandas(rows.mapInArrow(predict, schema)).sort_values("row")
+    model.destroy()
+    probabilities: npt.NDArray[np.float32] = found[classes].to_numpy(np.float32)
+    return probabilities
+
+
+def _predictor(
+    content: Broadcast[bytes], n_features: int, threads: int
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def predict(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        model = XGBClassifier(n_jobs=threads)
+        model.load_model(bytearray(content.value))
+        for batch in batches:
+            if batch.num_rows == 0:
+                continue
+            found = model.predict_proba(to_csr(batch, n_features)).T
+            columns = [batch.column("row"), *(pa.array(np.ascontiguousarray(column)) for column in found)]
+            names = ["row", *(f"p{number}" for number in range(len(found)))]
+            yield pa.RecordBatch.from_arrays(columns, names=names)
+
+    return predict
