@@ -130,6 +130,13 @@ def test_a_mistake_ends_in_one_sentence(tmp_path, sweep, mistake):
     assert not list((tmp_path / "runs").glob("*"))
 
 
+def test_labels_that_are_missing_in_a_matrix(tmp_path, sweep):
+    np.savez(tmp_path / "matrix.npz", X=np.eye(9), y=np.array([0.0, 1, np.nan] * 3))
+    code, _, _, err = sweep(tmp_path / "matrix.npz", "data.label=null")
+    assert code == 2
+    assert "some labels are missing" in err
+
+
 def test_neither_source_is_named(tmp_path, capsys):
     path = tmp_path / "job.yml"
     path.write_text("search:\n  grid: {max_depth: [3]}\n")

@@ -12,9 +12,9 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import dump_svmlight_file, load_iris
 
-from sparksweep.data import own, read_examples
+from sparksweep.data import read_examples
 from sparksweep.errors import DataError, StorageError
-from sparksweep.storage import HadoopStore, open_store
+from sparksweep.storage import HadoopStore, open_store, opening
 from tests.blob_server import new_container
 
 IRIS = load_iris(as_frame=True)
@@ -150,7 +150,7 @@ def test_what_hadoop_reads(tmp_path, spark_session, monkeypatch, name):
     with gzip.open(tmp_path / "iris.svm.gz", "wb") as file:
         dump_svmlight_file(X, IRIS.target, file)
     # As for abfss:// and hdfs://, without a cluster.
-    monkeypatch.setattr(own, "open_store", lambda uri, spark: HadoopStore(f"file://{uri}", spark))
+    monkeypatch.setattr(opening, "open_store", lambda uri, spark: HadoopStore(f"file://{uri}", spark))
     is_svmlight = ".svm" in name
     found = read_examples(
         str(tmp_path / name), label=None if is_svmlight else "kind", spark=spark_session, cache=str(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sparksweep.errors import StorageError
-from sparksweep.storage import BlobStore, LocalStore, open_store
+from sparksweep.storage import BlobStore, LocalStore, open_file, open_store
 from sparksweep.storage.blob_uri import parse_blob_uri
 
 KEY = {"AZURE_STORAGE_KEY": "a2V5"}
@@ -118,3 +118,20 @@ def test_a_secret_in_the_uri_is_refused_and_not_repeated(uri):
     with pytest.raises(StorageError, match="AZURE_STORAGE_SAS_TOKEN") as refused:
         open_store(uri, environ=KEY)
     assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "folder", "name"),
+    [
+        ("table.csv", ".", "table.csv"),
+        ("/table.csv", "/", "table.csv"),
+        ("data/table/", "data", "table"),
+        ("file:///data/table.csv", "/data", "table.csv"),
+    ],
+)
+def test_a_file_is_opened_by_its_folder(uri, folder, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store, found = open_file(uri)
+    assert isinstance(store, LocalStore)
+    assert store.root == (tmp_path / folder).resolve()
+    assert found == name

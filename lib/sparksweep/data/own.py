@@ -26,7 +26,7 @@ from scipy.sparse import csr_matrix
 from sklearn.datasets import load_svmlight_file
 
 from sparksweep.errors import DataError, StorageError
-from sparksweep.storage import BlobStore, LocalStore, Store, fetch, open_store
+from sparksweep.storage import BlobStore, LocalStore, Store, fetch, open_file
 
 __all__ = ["Examples", "read_examples"]
 
@@ -108,8 +108,7 @@ def read_examples(
 
 def _files(uri: str, spark: SparkSession | None) -> tuple[Store, list[str]]:
     """Return the folder of a file, or of the Parquet files of a folder, and their names."""
-    parent, _, name = uri.rstrip("/").rpartition("/")
-    store = open_store(parent if parent or not uri.startswith("/") else "/", spark=spark)
+    store, name = open_file(uri, spark=spark)
     if store.exists(name):
         return store, [name]
     folder = store.child(name)

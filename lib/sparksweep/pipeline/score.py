@@ -23,7 +23,7 @@ from sparksweep.features import build_features, sparse_rows, to_csr, unknown_fea
 from sparksweep.pipeline.command import exit_code, open_spark, say
 from sparksweep.pipeline.tables import open_tables
 from sparksweep.report.run_folder import Predictions
-from sparksweep.storage import Store, open_store
+from sparksweep.storage import Store, open_file, open_store
 
 __all__ = ["run_score", "score"]
 
@@ -51,8 +51,7 @@ def score(config: ScoreConfig, spark: SparkSession) -> str:
         If the run, the input or the output cannot be used. Nothing is left half-written then.
     """
     start = time.perf_counter()
-    folder, _, name = config.output.rpartition("/")
-    output = open_store(folder or ("/" if config.output.startswith("/") else ""), spark=spark)
+    output, name = open_file(config.output, spark=spark)
     output.check_writable()
     run = _Run(_run_folder(config.run, spark))
     store = open_store(config.devices, spark=spark)

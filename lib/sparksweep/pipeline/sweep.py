@@ -166,6 +166,8 @@ def _encode(
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Return the place of each label among the classes, and the classes."""
     if np.issubdtype(labels.dtype, np.floating):
+        if not np.isfinite(labels).all():
+            raise DataError(f"{file}: some labels are missing or infinite: leave these {what} out")
         if not (labels == np.round(labels)).all():
             raise DataError(
                 f"{file}: the labels have fractions, so they are no classes: set data.task: regression"

@@ -17,7 +17,7 @@ from sparksweep.storage.download import fetch
 from sparksweep.storage.executors import hosts_without, stage
 from sparksweep.storage.hadoop import HadoopStore
 from sparksweep.storage.local import LocalStore
-from sparksweep.storage.opening import open_store
+from sparksweep.storage.opening import open_file, open_store
 from sparksweep.storage.store import Store, StoredFile
 from sparksweep.storage.upload import Uploaded, upload_folder
 
@@ -32,6 +32,7 @@ __all__ = [
     "fetch",
     "hadoop_configuration",
     "hosts_without",
+    "open_file",
     "open_store",
     "read_credentials",
     "stage",

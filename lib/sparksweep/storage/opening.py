@@ -16,7 +16,16 @@ from sparksweep.storage.hadoop import HadoopStore
 from sparksweep.storage.local import LocalStore
 from sparksweep.storage.store import Store
 
-__all__ = ["open_store"]
+__all__ = ["open_file", "open_store"]
+
+
+def open_file(uri: str, *, spark: SparkSession | None = None) -> tuple[Store, str]:
+    """Open the folder of a file by the file's URI, and return it with the file's name in it.
+
+    The file need not exist. What :func:`open_store` raises.
+    """
+    parent, slash, name = uri.rstrip("/").rpartition("/")
+    return open_store(parent or slash, spark=spark), name
 
 
 def open_store(
