@@ -38,7 +38,12 @@ CACHE = ROOT / ".cache"
 CORE = [
     *("tests/search", "tests/features", "tests/data", "tests/report"),
     *("tests/test_config.py", "tests/test_session.py", "tests/test_java.py"),
-    *("tests/test_pipeline.py", "tests/test_spark_sklearn.py"),
+    *(
+        "tests/test_own_data.py",
+        "tests/test_pipeline.py",
+        "tests/test_score.py",
+        "tests/test_spark_sklearn.py",
+    ),
     "tests/jobs/test_jobs.py::test_bare_spark_submit_on_executors_of_their_own",
 ]
 SMOKE = [
