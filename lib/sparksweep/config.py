@@ -169,8 +169,7 @@ class JobConfig(_Section):
     def uris(self) -> tuple[str, ...]:
         """Where the job reads and writes."""
         own = None if self.data is None else self.data.path
-        places = (self.input, own, self.output, self.cache, self.staging)
-        return tuple(uri for uri in places if uri is not None)
+        return _given(self.input, own, self.output, self.cache, self.staging)
 
 
 class ScoreConfig(_Section):
@@ -186,8 +185,11 @@ class ScoreConfig(_Section):
     @property
     def uris(self) -> tuple[str, ...]:
         """Where the job reads and writes."""
-        places = (self.run, self.devices, self.output, self.cache, self.staging)
-        return tuple(uri for uri in places if uri is not None)
+        return _given(self.run, self.devices, self.output, self.cache, self.staging)
+
+
+def _given(*uris: str | None) -> tuple[str, ...]:
+    return tuple(uri for uri in uris if uri is not None)
 
 
 @dataclass(frozen=True)

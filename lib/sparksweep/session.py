@@ -153,7 +153,8 @@ def _start(
     for key, value in conf.items():
         settings.set(key, value)
     host = settings.get("spark.master") or ""
-    defaults = {**known.configuration, **_local_settings(host), **_daemon_settings(host, settings)}
+    _share_libraries(settings, host)
+    defaults = {**known.configuration, **_local_settings(host)}
     for key, value in defaults.items():
         settings.setIfMissing(key, value)
     for key, value in hadoop_conf.items():
@@ -199,19 +200,19 @@ def _local_settings(master: str) -> dict[str, str]:
     }
 
 
-def _daemon_settings(master: str, settings: SparkConf) -> dict[str, str]:
-    """Return what makes Spark's workers share the memory of imported libraries, see sparksweep.search.daemon.
+def _share_libraries(settings: SparkConf, master: str) -> None:
+    """Let Spark's workers share the memory of imported libraries, see sparksweep.search.daemon.
 
     On other hosts the daemon may not find this package when it starts. On macOS what NumPy calls on its
     import does not survive a fork.
     """
     if sys.platform != "linux" or not master.startswith("local") or settings.contains(_DAEMON):
-        return {}
+        return
     # Executors inherit the variable PYTHONPATH only where no setting says otherwise.
     theirs = settings.get(_WORKER_PATH) or os.environ.get("PYTHONPATH")
     root = str(Path(__file__).parent.parent)
     settings.set(_WORKER_PATH, os.pathsep.join([root, theirs]) if theirs else root)
-    return {_DAEMON: "sparksweep.search.daemon"}
+    settings.set(_DAEMON, "sparksweep.search.daemon")
 
 
 def _join(session: SparkSession, hadoop_conf: Mapping[str, str]) -> SparkSession:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sparksweep.data.arrow import from_pandas, to_pandas
-from sparksweep.data.devices import Devices, read_devices
+from sparksweep.data.devices import Devices, read_devices, read_test_ids
 from sparksweep.data.files import find_tables
 from sparksweep.data.ingest import read_tables
 from sparksweep.data.malformed import explain_malformed
@@ -22,5 +22,6 @@ __all__ = [
     "read_devices",
     "read_examples",
     "read_tables",
+    "read_test_ids",
     "to_pandas",
 ]

@@ -14,7 +14,7 @@ from sparksweep.data.malformed import explain_malformed
 from sparksweep.data.tables import Tables
 from sparksweep.errors import DataError
 
-__all__ = ["Devices", "read_devices"]
+__all__ = ["Devices", "read_devices", "read_test_ids"]
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,29 @@ def read_devices(tables: Tables) -> Devices:
     """
     with explain_malformed(tables):
         train = _in_file_order(tables.gender_age_train)
-        test = _in_file_order(tables.gender_age_test)
-    file = tables.files.get("gender_age_train", "")  # none where nobody learns, and then no row that is wrong
-    _check_ids(train, file)
-    _check_train(train, file)
-    _check_ids(test, tables.files["gender_age_test"])
+    _check_ids(train, tables.files["gender_age_train"])
+    _check_train(train, tables.files["gender_age_train"])
     train = train.drop_duplicates("device_id")
     return Devices(
         train_ids=train["device_id"].to_numpy(np.int64),
         groups=train["group"].to_numpy(np.str_),
-        test_ids=test["device_id"].drop_duplicates().to_numpy(np.int64),
+        test_ids=read_test_ids(tables),
     )
+
+
+def read_test_ids(tables: Tables) -> npt.NDArray[np.int64]:
+    """Read the devices of ``gender_age_test`` alone, in the order of the file and each once.
+
+    Raises
+    ------
+    DataError
+        If a row has no device id.
+    """
+    with explain_malformed(tables):
+        test = _in_file_order(tables.gender_age_test)
+    _check_ids(test, tables.files["gender_age_test"])
+    ids: npt.NDArray[np.int64] = test["device_id"].drop_duplicates().to_numpy(np.int64)
+    return ids
 
 
 def _in_file_order(table: DataFrame) -> pd.DataFrame:

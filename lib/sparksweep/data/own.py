@@ -150,7 +150,7 @@ def _read_npz(source: Path | io.BytesIO, uri: str, label: str | None) -> Example
             )
         if "X" in arrays:
             X: Any = np.ascontiguousarray(arrays["X"], dtype=np.float32)
-        elif {"data", "indices", "indptr", "shape"} <= set(arrays) and str(_text(arrays)) == "csr":
+        elif {"data", "indices", "indptr", "shape"} <= set(arrays) and _text(arrays) == "csr":
             parts = arrays["data"].astype(np.float32), arrays["indices"], arrays["indptr"]
             X = csr_matrix(parts, shape=tuple(arrays["shape"]))
             X.check_format(full_check=True)

@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
-from sparksweep.data import Devices, from_pandas, to_pandas
+from sparksweep.data import Devices, to_pandas
 from sparksweep.errors import DataError
+from sparksweep.features.places import column_of_feature, row_of_device
 
 __all__ = ["FeatureMatrix", "to_matrix"]
 
@@ -95,13 +96,9 @@ def to_matrix(tall: DataFrame, devices: Devices) -> FeatureMatrix:
 def _triples(tall: DataFrame, ids: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
     """Return int32 row, int32 column and float32 value of each feature of each row of the matrix."""
     spark = tall.sparkSession
-    rows = pd.DataFrame({"device_id": ids, "row": np.arange(len(ids), dtype=np.int32)})
-    columns = pd.DataFrame({"feature": names, "column": np.arange(len(names), dtype=np.int32)})
-    row_of_device = from_pandas(spark, rows, "device_id long, row int")
-    column_of_feature = from_pandas(spark, columns, "feature string, column int")
     return to_pandas(
-        tall.join(F.broadcast(column_of_feature), on="feature", how="inner")
-        .join(F.broadcast(row_of_device), on="device_id", how="inner")
+        tall.join(F.broadcast(column_of_feature(spark, names)), on="feature", how="inner")
+        .join(F.broadcast(row_of_device(spark, ids)), on="device_id", how="inner")
         .select("row", "column", F.col("value").cast("float"))
     )
 

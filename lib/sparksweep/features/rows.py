@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
-from sparksweep.data import from_pandas
+from sparksweep.features.places import column_of_feature, row_of_device
 
 __all__ = ["sparse_rows", "to_csr", "unknown_features"]
 
@@ -35,10 +34,8 @@ def sparse_rows(tall: DataFrame, ids: npt.NDArray[np.int64], names: Sequence[str
         ``row`` is the place of the device in ``ids``; columns stand in their order.
     """
     spark = tall.sparkSession
-    frame = pd.DataFrame({"device_id": ids, "row": np.arange(len(ids), dtype=np.int32)})
-    rows = from_pandas(spark, frame, "device_id long, row int")
     features = (
-        tall.join(F.broadcast(_columns(tall, names)), on="feature", how="inner")
+        tall.join(F.broadcast(column_of_feature(spark, names)), on="feature", how="inner")
         .groupBy("device_id")
         .agg(
             F.sort_array(
@@ -46,16 +43,22 @@ def sparse_rows(tall: DataFrame, ids: npt.NDArray[np.int64], names: Sequence[str
             ).alias("f")
         )
     )
-    return rows.join(features, on="device_id", how="left").select(
-        "row",
-        F.coalesce("f.column", F.array().cast("array<int>")).alias("columns"),
-        F.coalesce("f.value", F.array().cast("array<float>")).alias("values"),
+    return (
+        row_of_device(spark, ids)
+        .join(features, on="device_id", how="left")
+        .select(
+            "row",
+            F.coalesce("f.column", F.array().cast("array<int>")).alias("columns"),
+            F.coalesce("f.value", F.array().cast("array<float>")).alias("values"),
+        )
     )
 
 
 def unknown_features(tall: DataFrame, names: Sequence[str]) -> int:
     """Return how many features of ``tall`` have no column."""
-    unknown = tall.join(F.broadcast(_columns(tall, names)), on="feature", how="left_anti")
+    unknown = tall.join(
+        F.broadcast(column_of_feature(tall.sparkSession, names)), on="feature", how="left_anti"
+    )
     return unknown.select("feature").distinct().count()
 
 
@@ -69,8 +72,3 @@ def to_csr(batch: pa.RecordBatch, n_features: int) -> csr_matrix:
     X = csr_matrix(parts, shape=(batch.num_rows, n_features))
     X.eliminate_zeros()
     return X
-
-
-def _columns(tall: DataFrame, names: Sequence[str]) -> DataFrame:
-    frame = pd.DataFrame({"feature": list(names), "column": np.arange(len(names), dtype=np.int32)})
-    return from_pandas(tall.sparkSession, frame, "feature string, column int")

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from xgboost import XGBClassifier
 
 from sparksweep.config import ScoreConfig, parse_score_options
-from sparksweep.data import explain_malformed, read_devices, to_pandas
+from sparksweep.data import explain_malformed, read_test_ids, to_pandas
 from sparksweep.errors import ConfigError, StorageError
 from sparksweep.features import build_features, sparse_rows, to_csr, unknown_features
 from sparksweep.pipeline.command import exit_code, open_spark, say
@@ -57,7 +57,7 @@ def score(config: ScoreConfig, spark: SparkSession) -> str:
     store = open_store(config.devices, spark=spark)
     without = ("gender_age_train",)
     tables = open_tables(store, spark, cache=config.cache, staging=config.staging, without=without)
-    ids = read_devices(tables).test_ids
+    ids = read_test_ids(tables)
     with explain_malformed(tables):
         tall = build_features(tables, run.families).persist(StorageLevel.DISK_ONLY)
         try:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import gc
 
-import xgboost  # noqa: F401 - for the workers, as sklearn's modules and the engine
+import xgboost  # noqa: F401 - for the workers
 from pyspark import daemon
-from sklearn import metrics, model_selection  # noqa: F401
+from sklearn import metrics, model_selection  # noqa: F401 - for the workers
 
-import sparksweep.search.engine  # noqa: F401
+import sparksweep.search.engine  # noqa: F401 - for the workers
 
 __all__ = ["main"]
 
