@@ -68,8 +68,8 @@ types: $(INSTALLED) ## check the types of lib/
 dataset: $(INSTALLED) ## write a dataset: make dataset SCALE=0.01 SEED=0 OUTPUT=data/devices
 	@$(BIN)/python jobs/make_dataset.py --scale "$(SCALE)" --seed "$(SEED)" --output "$(OUTPUT)"
 
-bench-features: $(INSTALLED) ## measure the feature sets against pandas
-	@$(FROM_LIB) $(BIN)/python tests/bench/bench_features.py
+bench-features: $(INSTALLED) ## measure the feature sets against DuckDB and pandas; OPTIONS=--help tells more
+	@$(FROM_LIB) $(BIN)/python tests/bench/bench_features.py $(OPTIONS)
 
 bench-search: $(INSTALLED) ## measure the search against six others; OPTIONS=--help tells more
 	@$(FROM_LIB) $(BIN)/python tests/bench/environments.py

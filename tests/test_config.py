@@ -60,7 +60,7 @@ def test_every_key_is_set_and_explained(path):
     """A file of conf/ holds all keys, so that a reader need not look elsewhere."""
     config = parse_score_options("", path, []) if path.name == "score.yml" else load_config(path)
     own = getattr(config, "data", None) is not None
-    others = {"input", "staging", "synthetic", "features"} if own else {"data"}
+    others = {"input", "staging", "malformed", "synthetic", "features"} if own else {"data"}
     assert config.model_fields_set == set(type(config).model_fields) - others
     sections = [getattr(config, name, None) for name in ("data" if own else "features", "search", "spark")]
     for section in filter(None, sections):
@@ -140,6 +140,12 @@ def test_set_overrides_any_key(tmp_path):
             + "features: {brand_model: false, weekday: false, hour: false, weekday_hour: false, app: false, "
             "label: false, category: false, word: false}\n",
             "features: every feature family is off",
+        ),
+        (SMALL + "features: {read: a, write: b}\n", "features: give one of read and write"),
+        (SMALL + "malformed: skip\n", "malformed: .*'skip' was given"),
+        (
+            "data: {path: a.csv, label: y}\nmalformed: drop\nsearch: {grid: {max_depth: [3]}}\n",
+            "malformed is about the competition's tables",
         ),
         ("just text", "must hold keys with values"),
         ("input: [", "is not YAML"),

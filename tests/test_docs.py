@@ -27,7 +27,7 @@ def test_snippet(spark_session, snippet, capsys):
 
 def test_there_are_snippets_and_commands():
     assert len(SNIPPETS) == 2
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make ")])

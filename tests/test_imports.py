@@ -17,7 +17,7 @@ PACKAGE = ROOT / "lib" / "sparksweep"
 
 BOTTOM = {"errors", "config", "java", "dependencies", "launch", "session", "storage"}
 SWEEP = {"search", "history", "hyperdrive", "report", "targets"}
-ABOVE = {"data", "features", *SWEEP, "pipeline", "spark_sklearn", "__init__"}
+ABOVE = {"data", "features", *SWEEP, "pipeline", "daemon", "spark_sklearn", "__init__"}
 
 # By room, the other rooms that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hyperdrive": BOTTOM | {"search", "history"},
     "report": BOTTOM | {"search", "history", "hyperdrive"},
     "targets": BOTTOM | {"search", "history", "hyperdrive", "report"},
-    "pipeline": BOTTOM | ABOVE - {"pipeline", "spark_sklearn"},
+    "pipeline": BOTTOM | ABOVE - {"pipeline", "daemon", "spark_sklearn"},
+    "daemon": {"features", "search"},
     "spark_sklearn": {"errors", "search"},
     "__init__": {"search"},
 }

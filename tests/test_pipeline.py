@@ -28,7 +28,7 @@ SWEEP = ROOT / "conf" / "sweep.yml"
 OFF = [word for name in ("app", "label", "category", "word") for word in ("--set", f"features.{name}=false")]
 RUN_FILES = {
     *("sweeping_results.txt", "results.csv", "best.json", "model.joblib", "model.ubj"),
-    *("feature_names.csv", "predictions.csv", "journal"),
+    *("feature_names.csv", "predictions.csv", "data_report.csv", "journal"),
 }
 SMALL = [
     *("--set", "search.grid={n_estimators: [2, 3], max_depth: [2], colsample_bylevel: [0.1]}"),
@@ -73,7 +73,8 @@ def test_a_run_leaves_its_files_and_scikit_learns_numbers(spark_session, dataset
     # The same matrix by way of the library, and scikit-learn's own search on it.
     config = load_config(SWEEP)
     tables = read_tables(spark_session, open_store(str(dataset)), cache=str(tmp_path / "cache"))
-    matrix = to_matrix(build_features(tables, config.features.families), read_devices(tables))
+    devices = read_devices(tables)
+    matrix = to_matrix(build_features(tables, config.features.families, devices.ids), devices)
     y = LabelEncoder().fit_transform(matrix.devices.groups)
     theirs = GridSearchCV(
         XGBClassifier(**config.search.parameters, n_jobs=1),
@@ -118,13 +119,13 @@ def test_a_second_run_gets_a_folder_of_its_own_and_latest_follows(dataset, tmp_p
 
 def test_a_staged_input_is_read_where_it_was_staged(dataset, tmp_path, sweep):
     staging = tmp_path / "shared"
-    code, _, err = sweep(dataset, "--set", f"staging={staging.as_uri()}", *OFF)
+    code, _, err = sweep(dataset, "--set", f"staging={staging.as_uri()}")
     assert code == 0, err
     (staged,) = staging.glob("staged-*")
     assert {path.name for path in staged.iterdir()} == {path.name for path in dataset.iterdir()}
     events = staged / "events.csv"
     events.write_text(events.read_text().replace("event_id,", "id,", 1))
-    code, _, err = sweep(dataset, "--set", f"staging={staging.as_uri()}", *OFF)
+    code, _, err = sweep(dataset, "--set", f"staging={staging.as_uri()}")
     assert code == 2, "the staged copy is what is read"
     assert str(events) in err.splitlines()[-1]
 
@@ -141,6 +142,125 @@ def test_families_that_are_off_have_no_columns(dataset, tmp_path, sweep):
     with (run / "feature_names.csv").open(newline="") as file:
         prefixes = {row["feature"].split(":")[0] for row in csv.DictReader(file)}
     assert prefixes == {"phone_brand", "device_model", "weekday", "hour", "weekday_hour"}
+
+
+def _report(runs):
+    folder = runs / (runs / "latest.txt").read_text().strip()
+    with (folder / "data_report.csv").open(newline="") as file:
+        return {(row["table"], row["finding"]): int(row["rows"]) for row in csv.DictReader(file)}
+
+
+def test_what_is_tolerated_is_counted(copied, tmp_path, sweep):
+    def append(table, *rows):
+        with (copied / f"{table}.csv").open("a") as file:
+            file.writelines(f"{row}\n" for row in rows)
+
+    assert sweep(copied)[0] == 0
+    before = _report(tmp_path / "runs")
+    train = (copied / "gender_age_train.csv").read_text().splitlines()
+    phone = (copied / "phone_brand_device_model.csv").read_text().splitlines()[1]
+    device = train[1].partition(",")[0]
+    event = next(
+        row
+        for row in (copied / "events.csv").read_text().splitlines()[1:]
+        if row.split(",")[1] in {line.partition(",")[0] for line in train}
+    )
+    append("gender_age_train", train[1], "oops")
+    append("phone_brand_device_model", "5,OPPO,R9", f"{phone.partition(',')[0]},Other,Other")
+    append(
+        "events", event, "999999999,5,2016-05-01 10:00:00,0,0", f",{device},2016-05-01 10:00:00,0,0", "1,2"
+    )
+    append(
+        "app_events",
+        "999999999,1,1,1",
+        "888888888,1,1,1",
+        "x,1,1,1",
+        "7,y,1,1",
+        f"{event.split(',')[0]},,1,1",
+    )
+    append("app_labels", "1,")
+    append("label_categories", "999999,")
+
+    code, _, err = sweep(copied)
+    assert code == 2
+    assert "gender_age_train.csv, line" in err
+    code, _, err = sweep(copied, "--set", "malformed=drop")
+    assert code == 0, err
+    after = _report(tmp_path / "runs")
+    changed = {key: after[key] - before[key] for key in after if after[key] != before[key]}
+    assert changed == {
+        ("gender_age_train", "read"): 2,
+        ("gender_age_train", "dropped: malformed"): 1,
+        ("gender_age_train", "dropped: repeated"): 1,
+        ("phone_brand_device_model", "read"): 2,
+        ("phone_brand_device_model", "dropped: of an unknown device"): 1,
+        ("phone_brand_device_model", "dropped: repeated"): 1,
+        ("events", "read"): 4,
+        ("events", "dropped: malformed"): 1,
+        ("events", "dropped: without an id"): 1,
+        ("events", "dropped: of an unknown device"): 1,
+        ("events", "dropped: repeated"): 1,
+        ("app_events", "read"): 5,
+        ("app_events", "dropped: malformed"): 2,
+        ("app_events", "dropped: without an id"): 1,
+        ("app_events", "dropped: of no event of a known device"): 2,
+        ("app_labels", "read"): 1,
+        ("app_labels", "dropped: without an id"): 1,
+        ("label_categories", "read"): 1,
+        ("label_categories", "without a category"): 1,
+        ("label_categories", "used"): 1,
+    }
+
+
+def test_the_report_adds_up(spark_session, dataset, tmp_path, sweep):
+    assert sweep(dataset)[0] == 0
+    report = _report(tmp_path / "runs")
+    for table in {table for table, _ in report}:
+        parts = [
+            rows
+            for (name, finding), rows in report.items()
+            if name == table and finding[:4] in ("drop", "used")
+        ]
+        assert sum(parts) == report[table, "read"]
+    events = {row.split(",")[1] for row in (dataset / "events.csv").read_text().splitlines()[1:]}
+    for part in ("train", "test"):
+        rows = (dataset / f"gender_age_{part}.csv").read_text().splitlines()[1:]
+        idle = [row for row in rows if row.partition(",")[0] not in events]
+        assert report[f"gender_age_{part}", "devices without events"] == len(idle) > 0
+
+
+def test_features_are_written_once_and_read_by_other_sweeps(dataset, tmp_path, sweep):
+    def run(*options):
+        assert sweep(dataset, *options)[0] == 0
+        return tmp_path / "runs" / (tmp_path / "runs" / "latest.txt").read_text().strip()
+
+    first = run("--set", f"features.write={tmp_path / 'features'}")
+    devices = tmp_path / "devices"
+    devices.mkdir()
+    for part in ("train", "test"):
+        shutil.copy(dataset / f"gender_age_{part}.csv", devices)
+    options = ["--set", f"features.read={tmp_path / 'features'}", "--set", f"input={devices}", "--fresh"]
+    second = run(*options)
+    for name in ("results.csv", "predictions.csv", "feature_names.csv"):
+        ours, theirs = ((folder / name).read_text() for folder in (first, second))
+        if name == "results.csv":  # without the seconds
+            ours, theirs = (
+                [row["mean"] for row in csv.DictReader(text.splitlines())] for text in (ours, theirs)
+            )
+        assert ours == theirs
+
+    code, _, err = sweep(dataset, *options, "--set", "features.app=indicator")
+    check_refusal(code, err, ["features", "app (fraction)", "app (indicator)"])
+    code, _, err = sweep(dataset, "--set", f"features.write={tmp_path / 'features'}")
+    check_refusal(code, err, ["holds features already", "features.read"])
+
+
+def test_tables_that_no_family_needs_may_be_missing(copied, tmp_path, sweep):
+    for table in ("app_events", "app_labels", "label_categories"):
+        (copied / f"{table}.csv").unlink()
+    code, _, err = sweep(copied, *OFF)
+    assert code == 0, err
+    assert not {table for table, _ in _report(tmp_path / "runs")} & {"app_events", "app_labels"}
 
 
 def test_the_sample_dataset_is_written_where_nothing_lies(tmp_path, sweep):

@@ -7,12 +7,10 @@ import shutil
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 import xgboost
 
 from sparksweep.data.synthetic import write_dataset
-from sparksweep.features import sparse_rows, to_csr, unknown_features
 from sparksweep.pipeline import run_job, run_score
 from tests.conftest import ROOT, check_refusal
 
@@ -124,17 +122,3 @@ def test_what_each_family_holds_is_in_the_run(swept):
     families = json.loads((newest(swept) / "best.json").read_text())["families"]
     assert families["app"] == "indicator"
     assert families["label"] == "fraction"
-
-
-def test_rows_become_a_matrix(spark_session):
-    tall = spark_session.createDataFrame(
-        [(1, "b", 2.0), (1, "a", 1.0), (3, "c", 5.0), (3, "new", 9.0), (4, "a", 7.0), (3, "b", 0.0)],
-        "device_id long, feature string, value double",
-    )
-    rows = sparse_rows(tall, np.array([3, 2, 1]), ("a", "b", "c")).orderBy("row").toPandas()
-    batch = pa.RecordBatch.from_pandas(rows)
-    expected = [[0, 0, 5], [0, 0, 0], [1, 2, 0]]
-    np.testing.assert_array_equal(to_csr(batch, 3).toarray(), expected)
-    np.testing.assert_array_equal(to_csr(batch.slice(1, 2), 3).toarray(), expected[1:])
-    assert to_csr(batch, 3).nnz == 3
-    assert unknown_features(tall, ("a", "b", "c")) == 1

@@ -88,7 +88,7 @@ def test_workers_of_a_local_master_are_forked_with_their_libraries(tmp_path, mas
         tmp_path, WORKER, [sys.executable], MASTER=master, SETTINGS=json.dumps(settings), PYTHONPATH="/own"
     )
     assert seen["imported"]
-    assert seen["daemon"] == "sparksweep.search.daemon"
+    assert seen["daemon"] == "sparksweep.daemon"
     path = seen["path"].split(os.pathsep)
     assert str(ROOT / "lib") in path
     assert ("/theirs" in path) == ("spark.executorEnv.PYTHONPATH" in settings)

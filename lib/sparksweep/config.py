@@ -87,11 +87,15 @@ class FeaturesConfig(_Section):
     label: bool | Value = True
     category: bool | Value = True
     word: bool | Value = True
+    write: Uri | None = None
+    read: Uri | None = None
 
     @model_validator(mode="after")
     def _some_family(self) -> FeaturesConfig:
         if not self.families:
             raise ValueError("every feature family is off; turn at least one on")
+        if self.read is not None and self.write is not None:
+            raise ValueError("give one of read and write: what is read need not be written")
         return self
 
     @property
@@ -102,7 +106,9 @@ class FeaturesConfig(_Section):
 
 
 #: The names of the eight families, in the order of their columns.
-FEATURE_FAMILIES = tuple(name for name in FeaturesConfig.model_fields if name != "value")
+FEATURE_FAMILIES = tuple(
+    name for name in FeaturesConfig.model_fields if name not in ("value", "write", "read")
+)
 
 
 class SearchConfig(_Section):
@@ -148,6 +154,7 @@ class JobConfig(_Section):
     output: Uri = "output"
     cache: Uri = ".cache/sparksweep"
     staging: Uri | None = None
+    malformed: Literal["fail", "drop"] = "fail"
     synthetic: SyntheticConfig | None = None
     features: FeaturesConfig = FeaturesConfig()
     search: SearchConfig
@@ -157,6 +164,8 @@ class JobConfig(_Section):
     def _one_source(self) -> JobConfig:
         if (self.input is None) == (self.data is None):
             raise ValueError("give one of input (the competition's tables) and data (a table of your own)")
+        if self.data is not None and self.malformed == "drop":
+            raise ValueError("malformed is about the competition's tables; mend the table of your own")
         return self
 
     @property
@@ -169,7 +178,8 @@ class JobConfig(_Section):
     def uris(self) -> tuple[str, ...]:
         """Where the job reads and writes."""
         own = None if self.data is None else self.data.path
-        return _given(self.input, own, self.output, self.cache, self.staging)
+        features = self.features
+        return _given(self.input, own, self.output, self.cache, self.staging, features.read, features.write)
 
 
 class ScoreConfig(_Section):
@@ -180,6 +190,7 @@ class ScoreConfig(_Section):
     output: Uri
     cache: Uri = ".cache/sparksweep"
     staging: Uri | None = None
+    malformed: Literal["fail", "drop"] = "fail"
     spark: SparkConfig = SparkConfig()
 
     @property

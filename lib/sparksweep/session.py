@@ -11,10 +11,11 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext, SparkFiles
@@ -162,8 +163,18 @@ def _start(
     settings.set(_REDACTION, _both(known.configuration[_REDACTION], theirs))
     settings.set(_ZONE, "UTC")
     settings.setAppName(app_name)
-    SparkContext.getOrCreate(settings)
+    context = SparkContext.getOrCreate(settings)
+    if host.startswith("local"):
+        threading.Thread(target=_wake_workers, args=(context,), daemon=True).start()
     return SparkSession.builder.getOrCreate()
+
+
+def _wake_workers(context: SparkContext) -> None:
+    """Let Spark start its Python workers, which takes seconds, while the driver does other things."""
+    with suppress(Exception):  # the session may be stopped meanwhile
+        context.setJobDescription("start the Python workers")
+        slots = context.defaultParallelism
+        context.parallelize(range(slots), slots).foreach(lambda _: None)
 
 
 def _wanted_master() -> str:
@@ -201,7 +212,7 @@ def _local_settings(master: str) -> dict[str, str]:
 
 
 def _share_libraries(settings: SparkConf, master: str) -> None:
-    """Let Spark's workers share the memory of imported libraries, see sparksweep.search.daemon.
+    """Let Spark's workers share the memory of imported libraries, see sparksweep.daemon.
 
     On other hosts the daemon may not find this package when it starts. On macOS what NumPy calls on its
     import does not survive a fork.
@@ -212,7 +223,9 @@ def _share_libraries(settings: SparkConf, master: str) -> None:
     theirs = settings.get(_WORKER_PATH) or os.environ.get("PYTHONPATH")
     root = str(Path(__file__).parent.parent)
     settings.set(_WORKER_PATH, os.pathsep.join([root, theirs]) if theirs else root)
-    settings.set(_DAEMON, "sparksweep.search.daemon")
+    settings.set(_DAEMON, "sparksweep.daemon")
+    # Otherwise DataFrames and RDDs have a daemon each, since the environments of their workers differ.
+    settings.setIfMissing("spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled", "false")
 
 
 def _join(session: SparkSession, hadoop_conf: Mapping[str, str]) -> SparkSession:

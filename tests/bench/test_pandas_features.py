@@ -17,7 +17,9 @@ from tests.bench.pandas_features import pandas_features
 def test_pandas_gives_the_same_matrices(spark_session: SparkSession, tmp_path: Path) -> None:
     write_dataset(tmp_path, scale=0.003, seed=1)
     tables = read_tables(spark_session, LocalStore(tmp_path), cache=str(tmp_path / "cache"))
-    matrix = to_matrix(build_features(tables, dict.fromkeys(FAMILIES, "fraction")), read_devices(tables))
+    devices = read_devices(tables)
+    features = build_features(tables, dict.fromkeys(FAMILIES, "fraction"), devices.ids)
+    matrix = to_matrix(features, devices)
 
     X_train, X_test, names = pandas_features(tmp_path)
 

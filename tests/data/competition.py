@@ -7,9 +7,11 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pyspark.sql import SparkSession
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
 
-from sparksweep.data import SCHEMAS, Tables, read_tables
+from sparksweep.data import SCHEMAS, Malformed, Tables, read_tables
 from sparksweep.storage import LocalStore
 
 # What the tables hold that a test does not care about.
@@ -35,9 +37,15 @@ def write_competition(folder: Path, **tables: Iterable[Sequence[object]]) -> Pat
     return folder
 
 
-def read_competition(spark: SparkSession, folder: Path, **tables: Iterable[Sequence[object]]) -> Tables:
-    """Write the seven files and return them as Spark reads them."""
-    return read_tables(spark, LocalStore(write_competition(folder, **tables)), cache=str(folder / "cache"))
+def read_competition(
+    spark: SparkSession,
+    folder: Path,
+    malformed: Malformed = "fail",
+    **tables: Iterable[Sequence[object]],
+) -> Tables:
+    """Write the seven files and return them as they are read."""
+    store = LocalStore(write_competition(folder, **tables))
+    return read_tables(spark, store, cache=str(folder / "cache"), malformed=malformed, progress=False)
 
 
 def zip_table(folder: Path, table: str, entry: str | None = None) -> Path:
@@ -48,3 +56,14 @@ def zip_table(folder: Path, table: str, entry: str | None = None) -> Path:
         file.write(plain, entry or plain.name)
     plain.unlink()
     return archive
+
+
+def rows_of(table: pd.DataFrame | DataFrame) -> list[tuple[object, ...]]:
+    """The rows of a table, ``None`` for what is missing, and lists of apps as lists of numbers."""
+    if isinstance(table, pd.DataFrame):
+        return list(table.astype(object).where(table.notna(), None).itertuples(index=False, name=None))
+    return [tuple(map(_plain, row)) for row in table.collect()]
+
+
+def _plain(value: object) -> object:
+    return np.frombuffer(value, "<i8").tolist() if isinstance(value, bytes | bytearray) else value

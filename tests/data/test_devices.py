@@ -15,33 +15,30 @@ from sparksweep.errors import DataError
 from tests.data.competition import read_competition
 
 
-def test_order_of_the_files_whatever_the_splits(spark_session: SparkSession, tmp_path: Path) -> None:
+def test_order_of_the_files(spark_session: SparkSession, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     ids = rng.integers(-(2**63), 2**63, 400)
     groups = rng.choice(["F23-", "M39+"], 300)
     train = [(device, "M", 30, group) for device, group in zip(ids[:300], groups, strict=True)]
-    spark_session.conf.set("spark.sql.files.maxPartitionBytes", "1000")
-    try:
-        tables = read_competition(
-            spark_session,
-            tmp_path,
-            gender_age_train=train,
-            gender_age_test=[(device,) for device in ids[300:]],
-        )
-        assert tables.gender_age_train.rdd.getNumPartitions() > 5
-        devices = read_devices(tables)
-    finally:
-        spark_session.conf.unset("spark.sql.files.maxPartitionBytes")
+    tables = read_competition(
+        spark_session,
+        tmp_path,
+        gender_age_train=train,
+        gender_age_test=[(device,) for device in ids[300:]],
+    )
+    devices = read_devices(tables)
     np.testing.assert_array_equal(devices.train_ids, ids[:300])
     np.testing.assert_array_equal(devices.test_ids, ids[300:])
+    np.testing.assert_array_equal(devices.ids, ids)
     np.testing.assert_array_equal(devices.groups, groups)
-    assert devices.train_ids.dtype == devices.test_ids.dtype == np.int64
+    assert devices.train_ids.dtype == devices.test_ids.dtype == devices.ids.dtype == np.int64
+    assert devices.groups.dtype.kind == "U"
 
 
 def test_repeated_devices_are_kept_where_they_stand_first(
     spark_session: SparkSession, tmp_path: Path
 ) -> None:
-    train = [(5, "M", 30, "M29-31"), (3, "F", "", "F23-"), (5, "M", 30, "M29-31"), (3, "F", "", "F23-")]
+    train = [(5, "M", 30, "M29-31"), (3, "F", "", "F23-"), (3, "F", "", "F23-"), (5, "M", 30, "M29-31")]
     tables = read_competition(
         spark_session, tmp_path, gender_age_train=train, gender_age_test=[(9,), (5,), (9,)]
     )
@@ -66,9 +63,9 @@ def test_repeated_devices_are_kept_where_they_stand_first(
             "gender_age_train.csv: device 1 stands there with M,30,M29-31 and with M,,M29-31",
         ),
         (
-            [(1, "M", 30, "M29-31"), (8, "M", 30, ""), (9, "M", 30, '""')],
+            [(1, "M", 30, "M29-31"), (8, "M", 30, ""), (9, "M", 30, " ")],
             [(2,)],
-            "gender_age_train.csv: device 8 has no group (1 such rows): give each training device its group",
+            "gender_age_train.csv: device 8 has no group (2 such rows): give each training device its group",
         ),
         (
             [("", "M", 30, "M29-31"), (1, "M", 30, "M29-31")],
@@ -76,11 +73,6 @@ def test_repeated_devices_are_kept_where_they_stand_first(
             "gender_age_train.csv: rows without a device_id (1): give each its device or remove it",
         ),
         ([(1, "M", 30, "M29-31")], [("",), (3,)], "gender_age_test.csv: rows without a device_id (1)"),
-        (
-            [(1, "M", 30, "M29-31"), ("1O", "M", 30, "M29-31")],
-            [(2,)],
-            "gender_age_train.csv, line 3: '1O' in column",
-        ),
     ],
 )
 def test_device_files_that_contradict_or_lack_something(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sparksweep.data import SCHEMAS
+from sparksweep.data.parse import used_columns
+from sparksweep.data.schemas import LARGE, REQUIRED, UNUSED
 
 # The first lines of the competition's files, and Spark's word for each column's type.
 PUBLISHED = {
@@ -22,3 +24,15 @@ def test_tables_and_columns_are_the_published_ones() -> None:
         for table, schema in SCHEMAS.items()
     }
     assert ours == PUBLISHED
+
+
+def test_what_is_said_of_columns_is_said_of_columns_that_are_read() -> None:
+    read = {(table, name) for table in SCHEMAS for name in used_columns(table)}
+    every = {(table, name) for table, schema in SCHEMAS.items() for name in schema.names}
+    assert {name for _, name in every - read} == UNUSED
+    assert {(table, name) for table, names in REQUIRED.items() for name in names} <= read
+    assert set(LARGE) <= SCHEMAS.keys()
+    # Texts are never missing, and all numbers but ages are ids.
+    assert {name for _, name in read if name.endswith("_id")} == {
+        name for table in SCHEMAS for name, kind in used_columns(table).items() if kind == "long"
+    }

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pyspark.sql import DataFrame
 
-from sparksweep.data.arrow import to_pandas
-from sparksweep.data.malformed import explain_malformed
 from sparksweep.data.tables import Tables
 from sparksweep.errors import DataError
 
@@ -33,6 +30,11 @@ class Devices:
     groups: npt.NDArray[np.str_]
     test_ids: npt.NDArray[np.int64]
 
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """The training devices and then the test devices."""
+        return np.concatenate([self.train_ids, self.test_ids])
+
 
 def read_devices(tables: Tables) -> Devices:
     """Read the devices and the target.
@@ -45,8 +47,7 @@ def read_devices(tables: Tables) -> Devices:
     DataError
         If a row has no device id, a training row no group, or two training rows of one device disagree.
     """
-    with explain_malformed(tables):
-        train = _in_file_order(tables.gender_age_train)
+    train = tables.gender_age_train
     _check_ids(train, tables.files["gender_age_train"])
     _check_train(train, tables.files["gender_age_train"])
     train = train.drop_duplicates("device_id")
@@ -65,19 +66,10 @@ def read_test_ids(tables: Tables) -> npt.NDArray[np.int64]:
     DataError
         If a row has no device id.
     """
-    with explain_malformed(tables):
-        test = _in_file_order(tables.gender_age_test)
+    test = tables.gender_age_test
     _check_ids(test, tables.files["gender_age_test"])
     ids: npt.NDArray[np.int64] = test["device_id"].drop_duplicates().to_numpy(np.int64)
     return ids
-
-
-def _in_file_order(table: DataFrame) -> pd.DataFrame:
-    # Sorted here, since Spark would read the file twice: once to find out how to share out the sorting.
-    rows = to_pandas(table.select("position.*", *table.drop("position").columns))
-    places = ["split", "row"]
-    ordered: pd.DataFrame = rows.sort_values(places, ignore_index=True).drop(columns=places)
-    return ordered
 
 
 def _check_ids(rows: pd.DataFrame, file: str) -> None:
@@ -87,13 +79,13 @@ def _check_ids(rows: pd.DataFrame, file: str) -> None:
 
 
 def _check_train(rows: pd.DataFrame, file: str) -> None:
-    without = rows["device_id"][rows["group"].fillna("").str.strip() == ""]
+    without = rows["device_id"][rows["group"] == ""]
     if len(without):
         raise DataError(
             f"{file}: device {without.iloc[0]} has no group ({len(without)} such rows): "
             "give each training device its group or remove the row"
         )
-    different = rows.astype({"age": "Int64"}).drop_duplicates()
+    different = rows.drop_duplicates()
     twice = different[different.duplicated("device_id", keep=False)]
     if len(twice):
         device = twice["device_id"].iloc[0]

@@ -1,18 +1,16 @@
-"""Where the file of each table lies, and whether it looks like that table."""
+"""Where the file of each table lies."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pyspark.sql import SparkSession
-
-from sparksweep.data.jvm_files import first_lines
 from sparksweep.data.schemas import SCHEMAS
-from sparksweep.errors import DataError, StorageError
+from sparksweep.errors import StorageError
 from sparksweep.storage import Store, StoredFile
 
-__all__ = ["TableFile", "check_beginning", "find_tables"]
+__all__ = ["TableFile", "find_tables", "literal_path"]
 
 
 @dataclass(frozen=True)
@@ -61,23 +59,6 @@ def find_tables(store: Store, without: Collection[str] = ()) -> list[TableFile]:
     return [TableFile(table, file, store) for table, file in found.items() if file is not None]
 
 
-def check_beginning(spark: SparkSession, table: str, shown: str, url: str) -> None:
-    """Check that a CSV has the header of its table and a row below it.
-
-    Raises
-    ------
-    DataError
-        If it does not.
-    """
-    expected = ",".join(SCHEMAS[table].names)
-    header, row = first_lines(spark, url)
-    if header is None:
-        raise DataError(f"{shown} is empty: it must begin with {expected!r} and hold at least one row")
-    found = ",".join(name.strip().strip('"') for name in header.split(","))
-    if found != expected:
-        raise DataError(
-            f"{shown} begins with {found[:200]!r} instead of {expected!r}: "
-            "give it the columns of the competition, in their order"
-        )
-    if row is None:
-        raise DataError(f"{shown} has a header but no row: it must hold at least one")
+def literal_path(path: str) -> str:
+    """Return a path that names one file also where its characters mean a pattern to Hadoop."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)

@@ -16,10 +16,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-__all__ = ["SCHEMAS", "TIMESTAMP_FORMAT"]
-
-# How `events.csv` writes a time, in Spark's pattern letters. The clock is UTC.
-TIMESTAMP_FORMAT = "yyyy-MM-dd HH:mm:ss"
+__all__ = ["LARGE", "REQUIRED", "SCHEMAS", "UNUSED"]
 
 
 def _table(**columns: DataType) -> StructType:
@@ -49,3 +46,20 @@ SCHEMAS: Mapping[str, StructType] = MappingProxyType(
         "label_categories": _table(label_id=LongType(), category=StringType()),
     }
 )
+
+#: Columns that no feature needs. They are not parsed: whatever stands there is right.
+UNUSED = frozenset({"longitude", "latitude", "is_installed", "is_active"})
+
+#: The columns without which a row says nothing, and drops out. The device files are checked by themselves.
+REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "phone_brand_device_model": ("device_id",),
+        "events": ("event_id", "device_id"),
+        "app_events": ("event_id", "app_id"),
+        "app_labels": ("app_id", "label_id"),
+        "label_categories": ("label_id",),
+    }
+)
+
+#: The tables that grow with the events; the others fit on the driver.
+LARGE = ("events", "app_events")

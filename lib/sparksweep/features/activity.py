@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import numpy as np
+import numpy.typing as npt
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from sparksweep.features.event_sets import share_of_events, unite_events
+from sparksweep.features.event_sets import EventSets
 
 __all__ = ["activity"]
 
 
-def activity(events: DataFrame, families: Collection[str]) -> DataFrame:
-    """Return the share of a device's events in each hour of the week, each hour of the day, each weekday.
+def activity(
+    family: str,
+    device: npt.NDArray[np.int64],
+    number: npt.NDArray[np.int64],
+    hour_of_week: npt.NDArray[np.int64],
+) -> EventSets:
+    """Return which events of a device fall into each weekday, hour, or hour of the week.
 
     Parameters
     ----------
-    events : DataFrame
-        What :func:`~sparksweep.features.event_sets.number_events` gives. An event without a timestamp
-        counts among the device's events and falls into no hour.
-    families : collection of str
-        Which of them: ``weekday`` (``weekday:0`` is Monday), ``hour`` (``hour:13`` is 13:00 to 13:59) and
-        ``weekday_hour`` (``weekday_hour:0-13``).
-
-    Returns
-    -------
-    DataFrame of (device_id, feature, value)
+    family : str
+        ``weekday`` (``weekday:0`` is Monday), ``hour`` (``hour:13`` is 13:00 to 13:59) or ``weekday_hour``
+        (``weekday_hour:0-13``).
+    device, number : int64 array
+        The device of each event, and the event's place among those of the device. An event that is there
+        twice with two times counts in both hours.
+    hour_of_week : int64 array
+        From 0, Monday 00:00 to 00:59, to 167.
     """
-    names = {
-        "weekday": F.concat(F.lit("weekday:"), "weekday"),
-        "hour": F.concat(F.lit("hour:"), "hour"),
-        "weekday_hour": F.concat(F.lit("weekday_hour:"), "weekday", F.lit("-"), "hour"),
-    }
-    feature = F.explode(F.array(*(name for family, name in names.items() if family in families)))
-    return (
-        events.where(F.col("timestamp").isNotNull())
-        .withColumn("weekday", F.expr("weekday(timestamp)"))
-        .withColumn("hour", F.hour("timestamp"))
-        .transform(unite_events, "weekday", "hour")
-        .withColumn("feature", feature)
-        .transform(share_of_events)
-    )
+    code, codes = {
+        "weekday": (hour_of_week // 24, 7),
+        "hour": (hour_of_week % 24, 24),
+        "weekday_hour": (hour_of_week, 168),
+    }[family]
+    return EventSets.of(device, number, 1, code, codes)

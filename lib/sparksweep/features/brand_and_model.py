@@ -1,34 +1,42 @@
-"""What a device is: one-hot of its phone brand and of its model."""
+"""What a device is: its phone brand and its model."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sparksweep.features.vocabulary import Vocabulary
 
 __all__ = ["brand_and_model"]
 
 
-def brand_and_model(phones: DataFrame, devices: DataFrame) -> DataFrame:
-    """Return (device_id, feature, value): ``phone_brand:小米`` and ``device_model:MI 3``, with value 1.
+def brand_and_model(
+    phones: pd.DataFrame, ids: npt.NDArray[np.int64], vocabulary: Vocabulary
+) -> npt.NDArray[np.int32]:
+    """Return the columns of ``phone_brand:小米`` and ``device_model:MI 3`` for each device.
 
     Parameters
     ----------
-    phones : DataFrame of (position, device_id, phone_brand, device_model)
-        Of several rows of one device, the one with the lowest ``position`` counts. An empty brand or
-        model gives no feature.
-    devices : DataFrame of (device_id)
-        The known devices; others drop out.
+    phones : DataFrame of (device_id, phone_brand, device_model)
+        Of several rows of one device, the first counts. An empty brand or model gives no feature.
+    ids : int64 array of shape (n,)
+        The devices.
+    vocabulary : Vocabulary
+
+    Returns
+    -------
+    int32 array of shape (n, 2)
+        -1 where there is no feature.
     """
-    first = F.min(F.struct("position", "phone_brand", "device_model"))
-    names = F.array(
-        F.concat(F.lit("phone_brand:"), F.expr("nullif(first.phone_brand, '')")),
-        F.concat(F.lit("device_model:"), F.expr("nullif(first.device_model, '')")),
-    )
-    return (
-        phones.join(F.broadcast(devices), on="device_id", how="left_semi")
-        .groupBy("device_id")
-        .agg(first.alias("first"))
-        .select("device_id", F.explode(names).alias("feature"))
-        .where(F.col("feature").isNotNull())
-        .select("device_id", "feature", F.lit(1.0).alias("value"))
-    )
+    first = phones.drop_duplicates("device_id").set_index("device_id").reindex(ids)
+    columns = [
+        _columns(first["phone_brand"], vocabulary.brands, 0),
+        _columns(first["device_model"], vocabulary.models, len(vocabulary.brands)),
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _columns(names: pd.Series[str], known: tuple[str, ...], first: int) -> npt.NDArray[np.int32]:
+    codes = pd.Index(known, dtype=object).get_indexer(names)
+    return np.where(codes >= 0, codes + first, -1).astype(np.int32)

@@ -1,37 +1,20 @@
-"""Tall features -> the two CSR matrices: the one place where rows leave Spark."""
+"""Features -> the two CSR matrices: the one place where rows leave Spark."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from pyspark import StorageLevel
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
 from sparksweep.data import Devices, to_pandas
 from sparksweep.errors import DataError
-from sparksweep.features.places import column_of_feature, row_of_device
+from sparksweep.features.build import Features
+from sparksweep.features.rows import to_csr
 
 __all__ = ["FeatureMatrix", "to_matrix"]
-
-# The order of the columns: by the first part of the name, then by the rest as a number or as a text.
-_NUMBERED = ("weekday", "hour", "app", "label")
-_ORDER = (
-    "phone_brand",
-    "device_model",
-    "weekday",
-    "hour",
-    "weekday_hour",
-    "app",
-    "label",
-    "category",
-    "word",
-)
 
 
 @dataclass(frozen=True)
@@ -42,30 +25,30 @@ class FeatureMatrix:
     ----------
     X_train, X_test : csr_matrix of float32
         Of shapes (training devices, features) and (test devices, features), with sorted indices and
-        without stored zeros.
+        without stored zeros. They are parts of one pair of arrays.
     feature_names : tuple of str
-        The name of each column.
+        The name of each column. Every feature occurs in one of the matrices.
     devices : Devices
         What the rows are.
+    used : mapping of str to int64 array
+        ``events``, ``event_rows`` and ``app_rows`` of each training and then of each test device, see
+        :class:`~sparksweep.features.Features`; empty where the features were read back.
     """
 
     X_train: csr_matrix
     X_test: csr_matrix
     feature_names: tuple[str, ...]
     devices: Devices
+    used: Mapping[str, npt.NDArray[np.int64]]
 
 
-def to_matrix(tall: DataFrame, devices: Devices) -> FeatureMatrix:
-    """Compute the features and bring them to the driver as triples of integers and a float32.
-
-    The columns are the features of any training or test device, the families in the order of
-    :data:`~sparksweep.features.build.FAMILIES` (brands before models), within a family by number where
-    the name is one and by code points where it is a text.
+def to_matrix(features: Features, devices: Devices) -> FeatureMatrix:
+    """Compute the features and bring them to the driver.
 
     Parameters
     ----------
-    tall : DataFrame of (device_id, feature, value)
-        At most one row a device and feature. It is computed once and kept on Spark's disks meanwhile.
+    features : Features
+        Of the training devices and then the test devices.
     devices : Devices
 
     Raises
@@ -73,41 +56,33 @@ def to_matrix(tall: DataFrame, devices: Devices) -> FeatureMatrix:
     DataError
         If no device has a feature.
     """
-    ids = np.concatenate([devices.train_ids, devices.test_ids])
-    tall = tall.persist(StorageLevel.DISK_ONLY)
-    try:
-        names = sorted(to_pandas(tall.select("feature").distinct())["feature"], key=_column_order)
-        if not names:
-            raise DataError(
-                "No device of gender_age_train or gender_age_test has a feature: check that the other tables "
-                "are about the same devices"
-            )
-        triples = _triples(tall, ids, names)
-    finally:
-        tall.unpersist()
-    places = triples["row"].to_numpy(), triples["column"].to_numpy()
-    X = csr_matrix((triples["value"].to_numpy(), places), shape=(len(ids), len(names)))
-    X.eliminate_zeros()
-    X.sort_indices()
+    found = to_pandas(features.rows).sort_values("row", ignore_index=True)
+    X = to_csr(found.pop("columns").to_list(), found.pop("values").to_list(), len(features.names))
+    occurs = np.bincount(X.indices, minlength=len(features.names)) > 0
+    if not occurs.any():
+        raise DataError(
+            "No device of gender_age_train or gender_age_test has a feature: check that the other tables "
+            "are about the same devices"
+        )
+    names = np.array(features.names, object)[occurs]
+    place = np.cumsum(occurs, dtype=X.indices.dtype) - 1
+    np.take(place, X.indices, out=X.indices, mode="clip")  # the other modes make a copy first
     n_train = len(devices.train_ids)
-    return FeatureMatrix(X[:n_train], X[n_train:], tuple(names), devices)
-
-
-def _triples(tall: DataFrame, ids: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
-    """Return int32 row, int32 column and float32 value of each feature of each row of the matrix."""
-    spark = tall.sparkSession
-    return to_pandas(
-        tall.join(F.broadcast(column_of_feature(spark, names)), on="feature", how="inner")
-        .join(F.broadcast(row_of_device(spark, ids)), on="device_id", how="inner")
-        .select("row", "column", F.col("value").cast("float"))
+    return FeatureMatrix(
+        _part(X, 0, n_train, len(names)),
+        _part(X, n_train, X.shape[0], len(names)),
+        tuple(names),
+        devices,
+        {name: found[name].to_numpy(np.int64) for name in found.columns.drop("row")},
     )
 
 
-def _column_order(feature: str) -> tuple[int, tuple[int, ...], str]:
-    prefix, _, rest = feature.partition(":")
-    place = _ORDER.index(prefix)
-    if prefix in _NUMBERED:
-        return place, (int(rest),), ""
-    if prefix == "weekday_hour":
-        return place, tuple(map(int, rest.split("-"))), ""
-    return place, (), rest
+def _part(X: csr_matrix, first: int, end: int, n_features: int) -> csr_matrix:
+    """Return some rows of a matrix without a copy of their values."""
+    begin, stop = X.indptr[first], X.indptr[end]
+    part = csr_matrix((end - first, n_features), dtype=X.dtype)
+    # SciPy's constructor would copy a part that is less than half of the whole.
+    part.data, part.indices = X.data[begin:stop], X.indices[begin:stop]
+    part.indptr = X.indptr[first : end + 1] - begin
+    part.has_canonical_format = True
+    return part

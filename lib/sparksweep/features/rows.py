@@ -1,74 +1,66 @@
-"""Tall features -> sparse rows with given columns, which stay in Spark's partitions."""
+"""Rows of features as Spark holds them -> CSR, for a batch in a task or for all of them on the driver."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
-from sparksweep.features.places import column_of_feature, row_of_device
+from sparksweep.data import to_pandas
 
-__all__ = ["sparse_rows", "to_csr", "unknown_features"]
+__all__ = ["occurring_columns", "to_csr", "with_columns"]
 
 
-def sparse_rows(tall: DataFrame, ids: npt.NDArray[np.int64], names: Sequence[str]) -> DataFrame:
-    """Return a row a device, with the columns and values of its features.
+def to_csr(columns: Sequence[bytes], values: Sequence[bytes], n_features: int) -> csr_matrix:
+    """Return rows of :class:`~sparksweep.features.Features` as a matrix of float32.
 
     Parameters
     ----------
-    tall : DataFrame of (device_id, feature, value)
-        At most one row a device and feature. Features without a column drop out.
-    ids : int64 array
-        The devices, those without a feature too.
-    names : sequence of str
-        The feature of each column.
-
-    Returns
-    -------
-    DataFrame of (row: int, columns: array of int, values: array of float)
-        ``row`` is the place of the device in ``ids``; columns stand in their order.
+    columns, values : sequence of bytes
+        Of one row after the other.
+    n_features : int
     """
-    spark = tall.sparkSession
-    features = (
-        tall.join(F.broadcast(column_of_feature(spark, names)), on="feature", how="inner")
-        .groupBy("device_id")
-        .agg(
-            F.sort_array(
-                F.collect_list(F.struct("column", F.col("value").cast("float").alias("value")))
-            ).alias("f")
-        )
-    )
-    return (
-        row_of_device(spark, ids)
-        .join(features, on="device_id", how="left")
-        .select(
-            "row",
-            F.coalesce("f.column", F.array().cast("array<int>")).alias("columns"),
-            F.coalesce("f.value", F.array().cast("array<float>")).alias("values"),
-        )
-    )
-
-
-def unknown_features(tall: DataFrame, names: Sequence[str]) -> int:
-    """Return how many features of ``tall`` have no column."""
-    unknown = tall.join(
-        F.broadcast(column_of_feature(tall.sparkSession, names)), on="feature", how="left_anti"
-    )
-    return unknown.select("feature").distinct().count()
-
-
-def to_csr(batch: pa.RecordBatch, n_features: int) -> csr_matrix:
-    """Return an Arrow batch of :func:`sparse_rows` as a matrix of float32, without a loop over its rows."""
-    columns, values = batch.column("columns"), batch.column("values")
-    offsets = columns.offsets.to_numpy()
-    # Copied, since what Arrow gives is read-only.
-    places, numbers = (np.array(part.flatten()) for part in (columns, values))
-    parts = numbers, places, offsets - offsets[0]
-    X = csr_matrix(parts, shape=(batch.num_rows, n_features))
-    X.eliminate_zeros()
+    indices = np.frombuffer(bytearray().join(columns), "<i4")
+    data = np.frombuffer(bytearray().join(values), "<f4")
+    indptr = np.zeros(len(columns) + 1, np.int64)
+    np.cumsum([len(row) // 4 for row in columns], out=indptr[1:])
+    if indptr[-1] < 2**31:
+        indptr = indptr.astype(np.int32)  # SciPy wants one type for both, and would copy the larger one
+    X = csr_matrix((data, indices, indptr), shape=(len(columns), n_features), copy=False)
+    X.has_canonical_format = True
     return X
+
+
+def with_columns(X: csr_matrix, columns: npt.NDArray[np.int32], n_features: int) -> csr_matrix:
+    """Return a matrix with its columns at other places.
+
+    Parameters
+    ----------
+    X : csr_matrix
+    columns : int32 array
+        The new place of each column, -1 where it drops out.
+    n_features : int
+        How many columns there are then.
+    """
+    indices = columns[X.indices]
+    stays = indices >= 0
+    indptr = np.append(0, np.cumsum(stays))[X.indptr]
+    moved = csr_matrix((X.data[stays], indices[stays], indptr), shape=(X.shape[0], n_features))
+    moved.sort_indices()
+    return moved
+
+
+def occurring_columns(rows: DataFrame) -> npt.NDArray[np.int32]:
+    """Return the sorted columns that occur in rows of :class:`~sparksweep.features.Features`."""
+
+    def occurring(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            columns = np.frombuffer(b"".join(batch.column("columns").to_pylist()), "<i4")
+            yield pa.RecordBatch.from_pydict({"column": pa.array(np.unique(columns))})
+
+    found = rows.select("columns").mapInArrow(occurring, "column int").distinct()
+    return np.sort(to_pandas(found)["column"].to_numpy(np.int32))

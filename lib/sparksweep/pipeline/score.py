@@ -17,9 +17,9 @@ from pyspark.sql import DataFrame, SparkSession
 from xgboost import XGBClassifier
 
 from sparksweep.config import ScoreConfig, parse_score_options
-from sparksweep.data import explain_malformed, read_test_ids, to_pandas
+from sparksweep.data import read_test_ids, to_pandas
 from sparksweep.errors import ConfigError, StorageError
-from sparksweep.features import build_features, sparse_rows, to_csr, unknown_features
+from sparksweep.features import build_features, occurring_columns, to_csr, unused_tables, with_columns
 from sparksweep.pipeline.command import exit_code, open_spark, say
 from sparksweep.pipeline.tables import open_tables
 from sparksweep.report.run_folder import Predictions
@@ -55,16 +55,24 @@ def score(config: ScoreConfig, spark: SparkSession) -> str:
     output.check_writable()
     run = _Run(_run_folder(config.run, spark))
     store = open_store(config.devices, spark=spark)
-    without = ("gender_age_train",)
-    tables = open_tables(store, spark, cache=config.cache, staging=config.staging, without=without)
+    without = ("gender_age_train", *unused_tables(run.families))
+    tables = open_tables(
+        store,
+        spark,
+        cache=config.cache,
+        staging=config.staging,
+        malformed=config.malformed,
+        without=without,
+    )
     ids = read_test_ids(tables)
-    with explain_malformed(tables):
-        tall = build_features(tables, run.families).persist(StorageLevel.DISK_ONLY)
-        try:
-            probabilities = _predict(sparse_rows(tall, ids, run.feature_names), run, spark)
-            unknown = unknown_features(tall, run.feature_names)
-        finally:
-            tall.unpersist()
+    features = build_features(tables, run.families, ids)
+    rows = features.rows.select("row", "columns", "values").persist(StorageLevel.DISK_ONLY)
+    try:
+        columns = run.columns_of(features.names)
+        probabilities = _predict(rows, columns, run, spark)
+        unknown = int((columns[occurring_columns(rows)] < 0).sum())
+    finally:
+        rows.unpersist()
     output.write(name, Predictions(ids, probabilities).to_csv(run.classes).encode())
     say(
         f"{len(ids):,} devices, {unknown:,} features that the run does not know, "
@@ -88,6 +96,11 @@ class _Run:
         self.feature_names = tuple(names["feature"].astype(str))
         self.model = folder.read("model.ubj")
 
+    def columns_of(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return the run's column of each feature, -1 where it has none."""
+        columns: npt.NDArray[np.int32] = pd.Index(self.feature_names).get_indexer(names).astype(np.int32)
+        return columns
+
 
 def _run_folder(uri: str, spark: SparkSession) -> Store:
     """Return a run's folder: the one that is named, or the newest complete one in a folder of runs."""
@@ -101,29 +114,33 @@ def _run_folder(uri: str, spark: SparkSession) -> Store:
     return store
 
 
-def _predict(rows: DataFrame, run: _Run, spark: SparkSession) -> npt.NDArray[np.float32]:
+def _predict(
+    rows: DataFrame, columns: npt.NDArray[np.int32], run: _Run, spark: SparkSession
+) -> npt.NDArray[np.float32]:
     """Predict in Spark's partitions, and bring the probabilities to the driver in the order of the rows."""
     threads = int(spark.sparkContext.getConf().get("spark.task.cpus") or 1)
-    model = spark.sparkContext.broadcast(run.model)
+    known = spark.sparkContext.broadcast((run.model, columns))
     classes = [f"p{number}" for number in range(len(run.classes))]
     schema = ", ".join(["row int", *(f"{name} float" for name in classes)])
-    predict = _predictor(model, len(run.feature_names), threads)
+    predict = _predictor(known, len(run.feature_names), threads)
     found = to_pandas(rows.mapInArrow(predict, schema)).sort_values("row")
-    model.destroy()
+    known.destroy()
     probabilities: npt.NDArray[np.float32] = found[classes].to_numpy(np.float32)
     return probabilities
 
 
 def _predictor(
-    content: Broadcast[bytes], n_features: int, threads: int
+    known: Broadcast[tuple[bytes, npt.NDArray[np.int32]]], n_features: int, threads: int
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def predict(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        content, places = known.value
         model = XGBClassifier(n_jobs=threads)
-        model.load_model(bytearray(content.value))
+        model.load_model(bytearray(content))
         for batch in batches:
             if batch.num_rows == 0:
                 continue
-            found = model.predict_proba(to_csr(batch, n_features)).T
+            X = to_csr(batch.column("columns").to_pylist(), batch.column("values").to_pylist(), len(places))
+            found = model.predict_proba(with_columns(X, places, n_features)).T
             columns = [batch.column("row"), *(pa.array(np.ascontiguousarray(column)) for column in found)]
             names = ["row", *(f"p{number}" for number in range(len(found)))]
             yield pa.RecordBatch.from_arrays(columns, names=names)

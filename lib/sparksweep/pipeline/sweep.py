@@ -17,11 +17,12 @@ from sklearn.preprocessing import LabelEncoder
 from xgboost import XGBClassifier, XGBRegressor
 
 from sparksweep.config import DataConfig, JobConfig, parse_options
-from sparksweep.data import explain_malformed, read_devices, read_examples
+from sparksweep.data import read_devices, read_examples
 from sparksweep.data.synthetic import write_dataset
 from sparksweep.errors import ConfigError, DataError
-from sparksweep.features import build_features, to_matrix
+from sparksweep.features import build_features, read_features, to_matrix, unused_tables, write_features
 from sparksweep.pipeline.command import exit_code, open_spark, say
+from sparksweep.pipeline.data_report import data_report
 from sparksweep.pipeline.tables import open_tables
 from sparksweep.report.run_folder import Predictions, Results, write_latest, write_run
 from sparksweep.report.runs import RunChooser
@@ -78,6 +79,7 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
             seconds.spent,
             predictions,
             examples.families,
+            examples.data_report,
         )
         folder = output.child(run.run_id)
         write_run(folder, run.run_id, results)
@@ -93,7 +95,8 @@ class _Examples:
 
     ``y`` holds the places of ``classes``, or numbers where there are none. ``new`` is the ids and X of what
     the best estimator is to predict. ``words`` say what there is, and ``scale`` counts it. ``families`` are
-    those of the features, where they were computed here, each with its value.
+    those of the features of devices, each with its value; ``data_report`` is the text of a CSV that
+    says what became of the rows of their files.
     """
 
     X: Any
@@ -104,6 +107,7 @@ class _Examples:
     scale: dict[str, int]
     new: tuple[npt.NDArray[np.int64], Any] | None = None
     families: dict[str, str] | None = None
+    data_report: str | None = None
 
 
 def _of_own(config: JobConfig, own: DataConfig, spark: SparkSession) -> _Examples:
@@ -142,11 +146,27 @@ def _of_devices(config: JobConfig, spark: SparkSession) -> _Examples:
     if config.synthetic is not None and isinstance(store, LocalStore) and not store.list():
         say(f"Writing a synthetic dataset of scale {config.synthetic.scale:g} to {store.uri}")
         write_dataset(store.root, scale=config.synthetic.scale, seed=config.synthetic.seed)
-    tables = open_tables(store, spark, cache=config.cache, staging=config.staging)
+    families = config.features.families
+    without = unused_tables(families if config.features.read is None else ())
+    tables = open_tables(
+        store,
+        spark,
+        cache=config.cache,
+        staging=config.staging,
+        malformed=config.malformed,
+        without=without,
+    )
     devices = read_devices(tables)
     y, classes = _encode(devices.groups, config.search.folds, tables.files["gender_age_train"], "devices")
-    with explain_malformed(tables):
-        matrix = to_matrix(build_features(tables, config.features.families), devices)
+    if config.features.read is not None:
+        place = open_store(config.features.read, spark=spark)
+        features = read_features(spark, place, families, devices.ids)
+    else:
+        features = build_features(tables, families, devices.ids)
+    if config.features.write is not None:
+        features = write_features(features, families, open_store(config.features.write, spark=spark))
+    matrix = to_matrix(features, devices)
+    features.rows.unpersist()
     (train, columns), test = matrix.X_train.shape, matrix.X_test.shape[0]
     values = int(matrix.X_train.nnz)
     return _Examples(
@@ -157,7 +177,8 @@ def _of_devices(config: JobConfig, spark: SparkSession) -> _Examples:
         f"{train:,} training and {test:,} test devices, {columns:,} features, {values:,} values",
         {"train_devices": train, "test_devices": test, "features": columns, "values": values},
         (devices.test_ids, matrix.X_test),
-        dict(config.features.families),
+        dict(families),
+        data_report(tables, devices, matrix),
     )
 
 

@@ -52,7 +52,7 @@ class Results:
 
     ``search`` is the fitted search; ``scale`` counts the data (devices, features, ...); ``seconds`` is
     the wall time of each step of the job. ``families`` are those of the features, each with its value, where
-    the features are those of devices.
+    the features are those of devices; ``data_report`` is then the text of ``data_report.csv``.
     """
 
     search: Any
@@ -63,6 +63,7 @@ class Results:
     seconds: Mapping[str, float]
     predictions: Predictions | None
     families: Mapping[str, str] | None = None
+    data_report: str | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -113,6 +114,8 @@ def write_run(store: RunStore, run_id: str, results: Results) -> None:
     store.write("sweeping_results.txt", results.sweeping_results().encode())
     store.write("results.csv", results.table.to_csv(index=False, lineterminator="\n").encode())
     store.write("feature_names.csv", _names_csv(results.feature_names).encode())
+    if results.data_report is not None:
+        store.write("data_report.csv", results.data_report.encode())
     if results.predictions is not None:
         store.write("predictions.csv", results.predictions.to_csv(results.classes).encode())
     with tempfile.TemporaryDirectory() as folder:

@@ -209,7 +209,7 @@ def _jobs(
         while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
             with suppress(Exception):  # Spark may be gone
                 sc.cancelJobGroup(group)  # again: a thread may have started its job only now
-            for thread in threads:
+            for thread in filter(InheritableThread.is_alive, threads):  # one may be about to start
                 thread.join(0.2)
         raise
     for thread in threads:

@@ -18,6 +18,7 @@ from sparksweep.storage.executors import hosts_without, stage
 from sparksweep.storage.hadoop import HadoopStore
 from sparksweep.storage.local import LocalStore
 from sparksweep.storage.opening import open_file, open_store
+from sparksweep.storage.progress import show_bytes
 from sparksweep.storage.store import Store, StoredFile
 from sparksweep.storage.upload import Uploaded, upload_folder
 
@@ -35,6 +36,7 @@ __all__ = [
     "open_file",
     "open_store",
     "read_credentials",
+    "show_bytes",
     "stage",
     "upload_folder",
 ]

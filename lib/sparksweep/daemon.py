@@ -4,7 +4,7 @@ Spark starts one daemon an executor, which forks a worker for each slot. With Sp
 scikit-learn, pandas and XGBoost for itself, some 100 MB a slot. What was imported before the fork lies in
 memory once, whatever the number of slots, and a worker that Spark ended for idleness is soon replaced.
 
-Spark runs it by ``spark.python.daemon.module=sparksweep.search.daemon`` where the executors' Python can
+Spark runs it by ``spark.python.daemon.module=sparksweep.daemon`` where the executors' Python can
 import this package when it starts. :func:`~sparksweep.session.create_session` sets it for a local master on
 Linux.
 """
@@ -17,6 +17,7 @@ import xgboost  # noqa: F401 - for the workers
 from pyspark import daemon
 from sklearn import metrics, model_selection  # noqa: F401 - for the workers
 
+import sparksweep.features
 import sparksweep.search.engine  # noqa: F401 - for the workers
 
 __all__ = ["main"]
