@@ -1,0 +1,29 @@
+"""Hyperparameter tuning as Azure ML's HyperDrive does it: search spaces, samplers, early termination."""
+
+from __future__ import annotations
+
+from sparksweep.hyperdrive.spaces import (
+    choice,
+    lognormal,
+    loguniform,
+    normal,
+    qlognormal,
+    qloguniform,
+    qnormal,
+    quniform,
+    randint,
+    uniform,
+)
+
+__all__ = [
+    "choice",
+    "lognormal",
+    "loguniform",
+    "normal",
+    "qlognormal",
+    "qloguniform",
+    "qnormal",
+    "quniform",
+    "randint",
+    "uniform",
+]
