@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from sparksweep.hyperdrive.samplers import (
+    BayesianParameterSampling,
+    GridParameterSampling,
+    RandomParameterSampling,
+    TPEParameterSampling,
+)
 from sparksweep.hyperdrive.spaces import (
     choice,
     lognormal,
@@ -16,6 +22,10 @@ from sparksweep.hyperdrive.spaces import (
 )
 
 __all__ = [
+    "BayesianParameterSampling",
+    "GridParameterSampling",
+    "RandomParameterSampling",
+    "TPEParameterSampling",
     "choice",
     "lognormal",
     "loguniform",
