@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from sparksweep.hyperdrive.halving import SuccessiveHalvingPolicy
+from sparksweep.hyperdrive.policies import (
+    BanditPolicy,
+    MedianStoppingPolicy,
+    NoTerminationPolicy,
+    TruncationSelectionPolicy,
+)
 from sparksweep.hyperdrive.samplers import (
     BayesianParameterSampling,
     GridParameterSampling,
@@ -22,10 +29,15 @@ from sparksweep.hyperdrive.spaces import (
 )
 
 __all__ = [
+    "BanditPolicy",
     "BayesianParameterSampling",
     "GridParameterSampling",
+    "MedianStoppingPolicy",
+    "NoTerminationPolicy",
     "RandomParameterSampling",
+    "SuccessiveHalvingPolicy",
     "TPEParameterSampling",
+    "TruncationSelectionPolicy",
     "choice",
     "lognormal",
     "loguniform",
