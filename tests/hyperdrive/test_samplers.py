@@ -252,9 +252,31 @@ def test_a_run_that_failed_is_left_out(value):
     assert np.mean([setting["x"] for setting in ask(proposals, 5)]) < 0.5
 
 
-def test_nothing_is_said_of_a_study(capfd):
-    TPEParameterSampling({"x": uniform(0, 1)}, seed=0).start(maximize=False).ask()
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.parametrize("kind", [BayesianParameterSampling, TPEParameterSampling])
+def test_what_earlier_sweeps_found_is_known_from_the_start(kind):
+    space = {"x": uniform(0, 1), "c": choice("a", "b")}
+    known = [({"x": n / 40, "c": "ab"[n % 2]}, (n / 40 - 0.9) ** 2 + n % 2) for n in range(40)]
+    strange = [({"x": 3.0, "c": "a"}, -9.0), ({"y": 0.1}, -9.0), ({"x": 0.1, "c": "a"}, math.nan)]
+    fresh = kind(space, seed=0).start(maximize=False)
+    warm = kind(space, seed=0).start(maximize=False, known=[*known, *strange])
+    warm_settings, fresh_settings = ask(warm, 8), ask(fresh, 8)
+    assert np.median([abs(setting["x"] - 0.9) for setting in warm_settings]) < 0.2
+    assert np.median([abs(setting["x"] - 0.9) for setting in fresh_settings]) > 0.2
+    # A number is one of this sweep's settings.
+    warm.tell(0, 1.0)
+
+
+def test_what_is_known_is_not_proposed_again():
+    known = [({"depth": depth, "rate": 0.1, "step": step}, 1.0) for depth in (3, 5) for step in (0, 2, 4)]
+    settings = ask(BayesianParameterSampling(FINITE, seed=0).start(maximize=True, known=known), 99)
+    assert len(settings) == 18 - 6
+    assert not [setting for setting, _ in known if setting in settings]
+
+
+def test_nothing_is_said_of_a_study():
+    code = "from sparksweep.hyperdrive import *; TPEParameterSampling({'x': uniform(0, 1)}).start(maximize=True).ask()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 
+import sparksweep
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive import (
     choice,
@@ -32,8 +33,9 @@ from sparksweep.hyperdrive import (
     spaces,
     uniform,
 )
-from sparksweep.hyperdrive.distributions import leaves, picks_at, settle, size_of
+from sparksweep.hyperdrive.distributions import settle
 from sparksweep.hyperdrive.spaces import from_yaml, to_yaml, with_logbase
+from sparksweep.hyperdrive.trees import leaves, picks_at, picks_of, size_of
 
 # The search space of the Azure SDK's own test of nested choices, shortened.
 NESTED = """
@@ -153,14 +155,18 @@ def test_scikit_learn_draws_candidates():
     assert {type(candidate["nested"]) for candidate in candidates} == {dict, int}
 
 
-def test_a_randomized_search_takes_them():
+def test_a_randomized_search_takes_them(spark_context):
     X = np.random.default_rng(0).normal(size=(40, 3))
+    y = X @ [1.0, 2.0, 3.0]
     space = {"alpha": loguniform(-5, 5), "fit_intercept": choice(True, False), "random_state": randint(9)}
-    search = clone(RandomizedSearchCV(Ridge(), space, n_iter=6, cv=2, random_state=1))
-    search.fit(X, X @ [1.0, 2.0, 3.0])
-    assert type(search.best_params_["alpha"]) is float
-    assert type(search.best_params_["random_state"]) is int
-    assert len(set(search.cv_results_["param_alpha"])) == 6
+    arguments = {"n_iter": 6, "cv": 2, "random_state": 1}
+    theirs = clone(RandomizedSearchCV(Ridge(), space, **arguments)).fit(X, y)
+    ours = clone(sparksweep.RandomizedSearchCV(Ridge(), space, sc=spark_context, **arguments)).fit(X, y)
+    assert type(theirs.best_params_["alpha"]) is float
+    assert type(theirs.best_params_["random_state"]) is int
+    assert len(set(theirs.cv_results_["param_alpha"])) == 6
+    assert ours.cv_results_["params"] == theirs.cv_results_["params"]
+    assert ours.best_params_ == theirs.best_params_
 
 
 def test_options_come_one_by_one_or_in_one_list():
@@ -230,8 +236,9 @@ def test_bounds_in_the_wrong_order_are_put_right_with_a_warning(make):
 
 
 def test_equal_bounds_and_no_deviation_are_a_constant():
-    assert set(uniform(0.1, 0.1).rvs(size=9)) == {0.1}
+    assert set(uniform(0.1, 0.1).rvs(size=999)) == {0.1}
     assert set(normal(0.1, 0).rvs(size=9)) == {0.1}
+    assert normal(0.1, 0).unit(0.1) == 0.5
     assert size_of(quniform(3, 3, 1)) == 1
 
 
@@ -369,6 +376,49 @@ def test_settings_are_counted_and_numbered():
     assert size_of({"a": choice(1, 2), "b": normal(0, 1)}) is None
     assert size_of({"a": choice(1, {"b": uniform(0, 1)})}) is None
     assert size_of(quniform(0, 1e300, 1)) > 10**299
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_pick_leads_back_to_its_quantile(name):
+    distribution = EACH[name]
+    for unit in (0.01, 0.3, 0.5, 0.9):
+        pick = distribution.pick(unit)
+        assert distribution.pick(distribution.unit(pick)) == pytest.approx(pick, rel=1e-12)
+    if name in ("uniform", "loguniform", "normal", "lognormal"):
+        assert distribution.unit(distribution.pick(0.3)) == pytest.approx(0.3)
+
+
+def test_a_setting_leads_back_to_its_picks():
+    space = {**EACH, **from_yaml(yaml.safe_load(NESTED))}
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        picks = {}
+
+        def picked(path, distribution, picks=picks):
+            return picks.setdefault(path, distribution.pick(rng.random()))
+
+        assert picks_of(space, settle(space, picked)) == picks
+
+
+@pytest.mark.parametrize(
+    ("distribution", "value"),
+    [
+        (uniform(0, 1), 1.5),
+        (uniform(0, 1), "0.5"),
+        (uniform(0, 1), True),
+        (quniform(0, 10, 2), 3),
+        (loguniform(0, 1), 0),
+        (randint(5), 5),
+        (randint(5), 1.5),
+        (choice(1, 2), 3),
+        (choice(1, {"a": uniform(0, 1)}), {"a": 2}),
+        (choice(1, {"a": uniform(0, 1)}), {"b": 0.5}),
+        (choice(1, {"a": uniform(0, 1)}), {"a": 0.5, "b": 1}),
+        ({"x": uniform(0, 1)}, 0.5),
+    ],
+)
+def test_what_a_space_does_not_have_has_no_picks(distribution, value):
+    assert picks_of(distribution, value) is None
 
 
 @given(

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, TypeAlias
@@ -40,10 +40,7 @@ __all__ = [
     "Pick",
     "Randint",
     "Uniform",
-    "leaves",
-    "picks_at",
     "settle",
-    "size_of",
 ]
 
 Pick: TypeAlias = float
@@ -66,6 +63,10 @@ class Distribution(ABC):
     @abstractmethod
     def pick(self, unit: float) -> Pick:
         """Return the quantile at a number from 0 to 1."""
+
+    @abstractmethod
+    def unit(self, pick: Pick) -> float:
+        """Return a number from 0 to 1 at which the quantile is a pick."""
 
     def rvs(self, size: int | tuple[int, ...] | None = None, random_state: Any = None) -> Any:
         """Draw from the distribution.
@@ -112,6 +113,10 @@ class Choice(Distribution):
         """As in the base class."""
         return min(int(unit * len(self.values)), len(self.values) - 1)
 
+    def unit(self, pick: Pick) -> float:
+        """As in the base class."""
+        return (pick + 0.5) / len(self.values)
+
 
 @dataclass(frozen=True)
 class Randint(Distribution):
@@ -138,7 +143,7 @@ class Randint(Distribution):
         return min(int(unit * self.upper), self.upper - 1)
 
     def unit(self, pick: Pick) -> float:
-        """Return a number from 0 to 1 at which the quantile is this value."""
+        """As in the base class."""
         return (pick + 0.5) / self.upper
 
 
@@ -183,15 +188,11 @@ class Uniform(Distribution):
         return _shaped(self, float(min(max(low + unit * (high - low), low), high)))
 
     def unit(self, pick: Pick) -> float:
-        """Return a number from 0 to 1 at which the quantile is this value."""
+        """As in the base class."""
         low, high = self.min_value, self.max_value
         if low == high:
             return 0.0
-        position = pick
-        if self.logbase is not None:
-            zero = -math.inf if self.logbase > 1 else math.inf
-            position = math.log(pick) / math.log(self.logbase) if pick > 0 else zero
-        return (min(max(position, low), high) - low) / (high - low)
+        return (min(max(_unraised(self.logbase, pick), low), high) - low) / (high - low)
 
     def _steps(self, q: float) -> tuple[int, int]:
         """Return the least and the greatest value in steps."""
@@ -221,6 +222,11 @@ class Normal(Distribution):
         """As in the base class."""
         return _shaped(self, self.mu + self.sigma * NormalDist().inv_cdf(min(max(unit, _LEAST), _MOST)))
 
+    def unit(self, pick: Pick) -> float:
+        """As in the base class."""
+        x = _unraised(self.logbase, pick)
+        return NormalDist().cdf((x - self.mu) / self.sigma) if self.sigma > 0 else 0.5
+
 
 def settle(entry: Any, pick: Callable[[Path, Distribution], Pick], path: Path = ()) -> Any:
     """Return the setting of a tree, where ``pick`` is asked for every distribution that is met.
@@ -235,52 +241,6 @@ def settle(entry: Any, pick: Callable[[Path, Distribution], Pick], path: Path = 
     return pick(path, entry) if isinstance(entry, Distribution) else entry
 
 
-def leaves(entry: Any, path: Path = ()) -> Iterator[tuple[Path, Distribution]]:
-    """Yield every distribution of a tree with its path, those under every option too."""
-    if isinstance(entry, Distribution):
-        yield path, entry
-    if isinstance(entry, Mapping):
-        for name, inner in entry.items():
-            yield from leaves(inner, (*path, name))
-    elif isinstance(entry, Choice):
-        for index, inner in enumerate(entry.values):
-            yield from leaves(inner, (*path, index))
-
-
-def size_of(entry: Any) -> int | None:
-    """Return how many settings a tree has; None if there is no end of them."""
-    if isinstance(entry, Mapping | Choice):
-        inner = entry.values() if isinstance(entry, Mapping) else entry.values
-        sizes = [size for size in map(size_of, inner) if size is not None]
-        if len(sizes) < len(inner):
-            return None
-        return math.prod(sizes) if isinstance(entry, Mapping) else sum(sizes)
-    if isinstance(entry, Randint | Uniform):
-        return entry.size
-    return None if isinstance(entry, Distribution) else 1
-
-
-def picks_at(entry: Any, index: int, path: Path = ()) -> dict[Path, Pick]:
-    """Return the picks of a setting by its position among all, of which there is a finite number.
-
-    The last name of a mapping changes fastest, as in :func:`itertools.product`.
-    """
-    picks: dict[Path, Pick] = {}
-    if isinstance(entry, Mapping):
-        for name in reversed(list(entry)):
-            index, inner = divmod(index, size_of(entry[name]) or 1)
-            picks = picks_at(entry[name], inner, (*path, name)) | picks
-    elif isinstance(entry, Choice):
-        for position, option in enumerate(entry.values):
-            size = size_of(option) or 1
-            if index < size:
-                return {path: position} | picks_at(option, index, (*path, position))
-            index -= size
-    elif isinstance(entry, Randint | Uniform):
-        picks[path] = entry.nth(index)
-    return picks
-
-
 def _prefix(distribution: Uniform | Normal) -> str:
     return ("" if distribution.q is None else "q") + ("" if distribution.logbase is None else "log")
 
@@ -289,6 +249,15 @@ def _raised(base: float | None, x: float) -> float:
     if base is None:
         return x
     return math.exp(x) if base == math.e else float(base) ** x
+
+
+def _unraised(base: float | None, value: float) -> float:
+    """Turn :func:`_raised` round. A step may have rounded to 0, which has an infinite logarithm."""
+    if base is None:
+        return value
+    if value > 0:
+        return math.log(value) / math.log(base)
+    return -math.inf if base > 1 else math.inf
 
 
 def _shaped(distribution: Uniform | Normal, x: float) -> float:

@@ -11,17 +11,19 @@ distributions with a step): when all have come, there is none left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from sparksweep.hyperdrive.distributions import Distribution, Path, Pick, leaves, picks_at, settle, size_of
+from sparksweep.hyperdrive.distributions import Distribution, Path, Pick, settle
+from sparksweep.hyperdrive.trees import leaves, picks_at, size_of
 
 __all__ = [
     "ATTEMPTS",
     "Distinct",
     "GridProposals",
+    "Known",
     "Picker",
     "Proposals",
     "RandomProposals",
@@ -31,6 +33,7 @@ __all__ = [
 
 Space: TypeAlias = Mapping[str, Distribution]
 Picker: TypeAlias = Callable[[Path, Distribution], Pick]
+Known: TypeAlias = Iterable[tuple[Mapping[str, Any], float]]
 
 #: How often is drawn what has come before, until one of the settings that are left is taken instead.
 ATTEMPTS = 10

@@ -30,9 +30,10 @@ from typing import Any, ClassVar, TypeAlias
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import check_keys, check_number, check_whole, type_in
-from sparksweep.hyperdrive.distributions import Distribution, leaves
-from sparksweep.hyperdrive.proposals import GridProposals, Proposals, RandomProposals
+from sparksweep.hyperdrive.distributions import Distribution
+from sparksweep.hyperdrive.proposals import GridProposals, Known, Proposals, RandomProposals
 from sparksweep.hyperdrive.spaces import with_logbase
+from sparksweep.hyperdrive.trees import leaves
 
 __all__ = [
     "BayesianParameterSampling",
@@ -71,8 +72,8 @@ class GridParameterSampling:
         """Return the sampler itself: no chance plays a part."""
         return self
 
-    def start(self, *, maximize: bool) -> Proposals:  # noqa: ARG002 - all samplers are started alike
-        """Return what proposes settings in one sweep; which way is better makes no difference."""
+    def start(self, *, maximize: bool, known: Known = ()) -> Proposals:  # noqa: ARG002 - all start alike
+        """Return what proposes settings in one sweep. Neither argument makes a difference here."""
         return GridProposals(self.parameter_space)
 
 
@@ -121,8 +122,8 @@ class RandomParameterSampling:
         """Return the sampler with a seed, which is drawn where it has none."""
         return self if self.seed is not None else replace(self, seed=_drawn_seed())
 
-    def start(self, *, maximize: bool) -> Proposals:  # noqa: ARG002 - all samplers are started alike
-        """Return what proposes settings in one sweep; which way is better makes no difference."""
+    def start(self, *, maximize: bool, known: Known = ()) -> Proposals:  # noqa: ARG002 - all start alike
+        """Return what proposes settings in one sweep. Neither argument makes a difference here."""
         seed = _drawn_seed() if self.seed is None else self.seed
         return RandomProposals(self._space(), seed, is_sobol=self.rule == "sobol")
 
@@ -170,9 +171,18 @@ class BayesianParameterSampling:
         """Return the sampler with a seed, which is drawn where it has none."""
         return self if self.seed is not None else replace(self, seed=_drawn_seed())
 
-    def start(self, *, maximize: bool) -> Proposals:
-        """Return what proposes settings in one sweep, where greater values are better or smaller ones."""
-        return _tpe(self.parameter_space, self.seed, maximize=maximize)
+    def start(self, *, maximize: bool, known: Known = ()) -> Proposals:
+        """Return what proposes settings in one sweep.
+
+        Parameters
+        ----------
+        maximize : bool
+            Whether a greater value is better.
+        known : iterable of (setting, value)
+            What runs of earlier sweeps had and reached, to begin with. What this search space does not have
+            is left out; the others are not proposed again where the space has an end.
+        """
+        return _tpe(self.parameter_space, self.seed, known, maximize=maximize)
 
 
 @dataclass(frozen=True)
@@ -206,9 +216,9 @@ class TPEParameterSampling:
         """Return the sampler with a seed, which is drawn where it has none."""
         return self if self.seed is not None else replace(self, seed=_drawn_seed())
 
-    def start(self, *, maximize: bool) -> Proposals:
-        """Return what proposes settings in one sweep, where greater values are better or smaller ones."""
-        return _tpe(self.parameter_space, self.seed, maximize=maximize)
+    def start(self, *, maximize: bool, known: Known = ()) -> Proposals:
+        """Return what proposes settings in one sweep, as :meth:`BayesianParameterSampling.start`."""
+        return _tpe(self.parameter_space, self.seed, known, maximize=maximize)
 
 
 Sampling: TypeAlias = (
@@ -302,8 +312,8 @@ def _drawn_seed() -> int:
     return secrets.randbits(32)
 
 
-def _tpe(space: Mapping[str, Distribution], seed: int | None, *, maximize: bool) -> Proposals:
+def _tpe(space: Mapping[str, Distribution], seed: int | None, known: Known, *, maximize: bool) -> Proposals:
     # Optuna is imported by those alone who ask for it.
     from sparksweep.hyperdrive.tpe import TPEProposals  # noqa: PLC0415
 
-    return TPEProposals(space, _drawn_seed() if seed is None else seed, maximize=maximize)
+    return TPEProposals(space, _drawn_seed() if seed is None else seed, known, maximize=maximize)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import optuna
 
-from sparksweep.hyperdrive.distributions import Choice, Distribution, Path, Pick, Randint, Uniform
-from sparksweep.hyperdrive.proposals import ATTEMPTS, Distinct, Picker, Space, resolve
+from sparksweep.hyperdrive.distributions import Choice, Distribution, Path, Pick
+from sparksweep.hyperdrive.proposals import ATTEMPTS, Distinct, Known, Picker, Space, resolve
+from sparksweep.hyperdrive.trees import picks_of
 
 __all__ = ["TPEProposals"]
 
@@ -36,11 +37,13 @@ class TPEProposals:
     space : mapping of str to Distribution
     seed : int
         At least 0.
+    known : iterable of (setting, value)
+        What earlier sweeps found.
     maximize : bool
         Whether a greater value is better.
     """
 
-    def __init__(self, space: Space, seed: int, *, maximize: bool) -> None:
+    def __init__(self, space: Space, seed: int, known: Known = (), *, maximize: bool) -> None:
         self._space = space
         self._seed = seed
         self._distinct = Distinct(space, seed)
@@ -48,6 +51,11 @@ class TPEProposals:
             self._study = optuna.create_study(direction="maximize" if maximize else "minimize")
         # By our numbers. Optuna's count the settings too that were asked again.
         self._trials: list[optuna.trial.Trial] = []
+        for setting, value in known:
+            picks = picks_of(space, setting)
+            if picks is not None:
+                self._distinct.add(picks)
+                self._end(self._take(picks)[0], value)
 
     def ask(self) -> dict[str, Any] | None:
         """As in :class:`Proposals`."""
@@ -65,10 +73,13 @@ class TPEProposals:
 
     def tell(self, number: int, value: float | None) -> None:
         """As in :class:`Proposals`; a run that failed is left out of the model."""
+        self._end(self._trials[number], value)
+
+    def _end(self, trial: optuna.trial.Trial, value: float | None) -> None:
         if value is None or not math.isfinite(value):
-            self._study.tell(self._trials[number], state=optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
-            self._study.tell(self._trials[number], value)
+            self._study.tell(trial, value)
 
     def _draw(self, attempt: int) -> tuple[optuna.trial.Trial, dict[str, Any], dict[Path, Pick]]:
         seed = int(np.random.SeedSequence([self._seed, len(self._trials), attempt]).generate_state(1)[0])
@@ -77,14 +88,12 @@ class TPEProposals:
         return trial, *resolve(self._space, _suggested_by(trial))
 
     def _take(self, picks: dict[Path, Pick]) -> tuple[optuna.trial.Trial, dict[str, Any]]:
-        """Make a trial of picks in a space that has an end, where all but choices are Randint or Uniform."""
+        """Make a trial of a setting that is given."""
         numbers: dict[str, float] = {}
 
         def noted(path: Path, distribution: Distribution) -> Pick:
             pick = picks[path]
-            numbers[str(path)] = (
-                distribution.unit(pick) if isinstance(distribution, Randint | Uniform) else pick
-            )
+            numbers[str(path)] = pick if isinstance(distribution, Choice) else distribution.unit(pick)
             return pick
 
         resolve(self._space, noted)
