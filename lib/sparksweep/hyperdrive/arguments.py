@@ -1,0 +1,96 @@
+"""Checks of what a user gives: each refuses with one sentence that names the place and the argument."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from sparksweep.errors import ConfigError
+
+__all__ = ["check_keys", "check_number", "check_whole", "plain", "type_in"]
+
+
+def plain(value: Any) -> Any:
+    """Return a NumPy scalar as the Python one that JSON knows, and everything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def check_number(owner: str, name: str, value: Any) -> float:
+    """Return a finite number, an int where it was one.
+
+    Raises
+    ------
+    ConfigError
+        If it is anything else: a bool, a text, a list, NaN or an infinity.
+    """
+    number = plain(value)
+    if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+        return number
+    raise ConfigError(f"{owner}: {name} must be a finite number, but {value!r} was given")
+
+
+def check_whole(owner: str, name: str, value: Any, least: int, most: float = math.inf) -> int:
+    """Return a whole number from ``least`` to ``most``.
+
+    Raises
+    ------
+    ConfigError
+        If it is anything else; a float or a bool is not a whole number.
+    """
+    number = plain(value)
+    if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
+        return number
+    span = f"of at least {least}" if math.isinf(most) else f"from {least} to {most}"
+    raise ConfigError(f"{owner}: {name} must be a whole number {span}, but {value!r} was given")
+
+
+def type_in(where: str, section: Any, known: Collection[str]) -> str:
+    """Return the ``type`` of a mapping, as it is written in ``known``.
+
+    Azure ML takes ``MedianStopping`` for ``median_stopping``, and so does this.
+
+    Raises
+    ------
+    ConfigError
+        If the section is not a mapping with a known ``type``.
+    """
+    if not isinstance(section, Mapping) or "type" not in section:
+        raise ConfigError(f"{where}: must be a mapping with the key 'type', but {section!r} was given")
+    spelt = {_bare(name): name for name in known}
+    name = spelt.get(_bare(str(section["type"])))
+    if name is None:
+        raise ConfigError(
+            f"{where}: the type {section['type']!r} is unknown{_nearest(str(section['type']), known)}"
+        )
+    return name
+
+
+def check_keys(
+    where: str, section: Mapping[str, Any], required: Collection[str], others: Collection[str]
+) -> None:
+    """Check which keys a mapping has.
+
+    Raises
+    ------
+    ConfigError
+        If a required key is missing, or one is neither required nor among the others.
+    """
+    for name in section:
+        if name not in required and name not in others:
+            raise ConfigError(f"{where}: unknown key {name!r}{_nearest(str(name), [*required, *others])}")
+    for name in required:
+        if name not in section:
+            raise ConfigError(f"{where}: the key {name!r} is missing")
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
