@@ -36,7 +36,7 @@ ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache"
 
 CORE = [
-    *("tests/search", "tests/features", "tests/data", "tests/report"),
+    *("tests/search", "tests/features", "tests/data", "tests/hyperdrive", "tests/report"),
     *("tests/test_config.py", "tests/test_session.py", "tests/test_java.py"),
     *(
         "tests/test_own_data.py",

@@ -25,7 +25,7 @@ from sparksweep.data.parts import Part, Summary, read_part, sum_up
 from sparksweep.errors import DataError, SparksweepError, StorageError
 from sparksweep.storage import LocalStore
 
-__all__ = ["Summary", "columnar_schema", "write_columnar"]
+__all__ = ["columnar_schema", "write_columnar"]
 
 # A task's share of a plain file.
 _RANGE = 64 * 2**20
@@ -36,7 +36,7 @@ _SCHEMAS = {
 
 _Batches = Iterable[pa.RecordBatch]
 # The chunks of a part of a file, with the byte at which the part begins.
-Parts = Iterator[tuple[int, Iterator[bytes]]]
+_Parts = Iterator[tuple[int, Iterator[bytes]]]
 
 
 def columnar_schema(table: str) -> str:
@@ -77,7 +77,7 @@ class _Told(AccumulatorParam[list[Part]]):
         return value1 + value2
 
 
-def _source(spark: SparkSession, table: TableFile) -> tuple[DataFrame, Callable[[_Batches], Parts]]:
+def _source(spark: SparkSession, table: TableFile) -> tuple[DataFrame, Callable[[_Batches], _Parts]]:
     """Return what Spark's tasks get, and how they come from it to the bytes."""
     shown, entry = str(table), f"{table.name}.csv"
     if isinstance(table.store, LocalStore):
@@ -95,8 +95,8 @@ def _source(spark: SparkSession, table: TableFile) -> tuple[DataFrame, Callable[
     return lines.select(F.expr("input_file_block_start()").alias("start"), "value"), _blocks
 
 
-def _ranges(path: Path, starts: range) -> Callable[[_Batches], Parts]:
-    def read(batches: _Batches) -> Parts:
+def _ranges(path: Path, starts: range) -> Callable[[_Batches], _Parts]:
+    def read(batches: _Batches) -> _Parts:
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 start = starts[number]
@@ -105,10 +105,10 @@ def _ranges(path: Path, starts: range) -> Callable[[_Batches], Parts]:
     return read
 
 
-def _zips(paths: list[Path] | None, shown: str, entry: str) -> Callable[[_Batches], Parts]:
+def _zips(paths: list[Path] | None, shown: str, entry: str) -> Callable[[_Batches], _Parts]:
     """Read the zip at a path, or the one that the batches hold."""
 
-    def read(batches: _Batches) -> Parts:
+    def read(batches: _Batches) -> _Parts:
         for batch in batches:
             for value in batch.column(0):
                 yield 0, _unzipped(paths[value.as_py()] if paths else value.as_buffer(), shown, entry)
@@ -121,7 +121,7 @@ def _unzipped(content: Path | pa.Buffer, shown: str, entry: str) -> Iterator[byt
         yield from chunks_of_zip(file, shown, entry)
 
 
-def _blocks(batches: _Batches) -> Parts:
+def _blocks(batches: _Batches) -> _Parts:
     """Read lines, each with the byte at which Spark's block of it begins; one task may get several blocks."""
     pieces = (piece for batch in batches for piece in _pieces(batch))
     for start, group in itertools.groupby(pieces, key=operator.itemgetter(0)):
@@ -138,7 +138,7 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[int, bytes]]:
 
 
 def _converter(
-    read: Callable[[_Batches], Parts], table: str, shown: str, told: Accumulator[list[Part]]
+    read: Callable[[_Batches], _Parts], table: str, shown: str, told: Accumulator[list[Part]]
 ) -> Callable[[_Batches], Iterator[pa.RecordBatch]]:
     """Return what a task does: parse the parts of the file that it gets, and tell what it has found."""
 

@@ -56,14 +56,7 @@ def score(config: ScoreConfig, spark: SparkSession) -> str:
     run = _Run(_run_folder(config.run, spark))
     store = open_store(config.devices, spark=spark)
     without = ("gender_age_train", *unused_tables(run.families))
-    tables = open_tables(
-        store,
-        spark,
-        cache=config.cache,
-        staging=config.staging,
-        malformed=config.malformed,
-        without=without,
-    )
+    tables = open_tables(store, spark, config, without=without)
     ids = read_test_ids(tables)
     features = build_features(tables, run.families, ids)
     rows = features.rows.select("row", "columns", "values").persist(StorageLevel.DISK_ONLY)

@@ -148,14 +148,7 @@ def _of_devices(config: JobConfig, spark: SparkSession) -> _Examples:
         write_dataset(store.root, scale=config.synthetic.scale, seed=config.synthetic.seed)
     families = config.features.families
     without = unused_tables(families if config.features.read is None else ())
-    tables = open_tables(
-        store,
-        spark,
-        cache=config.cache,
-        staging=config.staging,
-        malformed=config.malformed,
-        without=without,
-    )
+    tables = open_tables(store, spark, config, without=without)
     devices = read_devices(tables)
     y, classes = _encode(devices.groups, config.search.folds, tables.files["gender_age_train"], "devices")
     if config.features.read is not None:

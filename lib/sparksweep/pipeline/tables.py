@@ -6,20 +6,15 @@ from collections.abc import Collection
 
 from pyspark.sql import SparkSession
 
-from sparksweep.data import Malformed, Tables, find_tables, read_tables
+from sparksweep.config import JobConfig, ScoreConfig
+from sparksweep.data import Tables, find_tables, read_tables
 from sparksweep.storage import BlobStore, LocalStore, Store, fetch, open_store, stage
 
 __all__ = ["open_tables"]
 
 
 def open_tables(
-    store: Store,
-    spark: SparkSession,
-    *,
-    cache: str,
-    staging: str | None,
-    malformed: Malformed,
-    without: Collection[str] = (),
+    store: Store, spark: SparkSession, config: JobConfig | ScoreConfig, *, without: Collection[str] = ()
 ) -> Tables:
     """Return the tables of a folder.
 
@@ -27,13 +22,10 @@ def open_tables(
     ----------
     store : Store
     spark : SparkSession
-    cache : str
-        Where blobs are downloaded to, and the columnar forms of the large tables are kept.
-    staging : str, optional
-        A URI that all hosts share, to which what the driver alone sees is copied. The columnar forms are kept
-        there too.
-    malformed : {"fail", "drop"}
-        What happens to rows that cannot be read.
+    config : JobConfig or ScoreConfig
+        ``cache`` is where blobs are downloaded to and the columnar forms of the large tables are kept.
+        ``staging`` is a URI that all hosts share, to which what the driver alone sees is copied; then the
+        columnar forms are kept there. ``malformed`` says what happens to rows that cannot be read.
     without : collection of str
         Tables that are not needed.
 
@@ -46,7 +38,8 @@ def open_tables(
     """
     files = [table.file.name for table in find_tables(store, without)]
     if isinstance(store, BlobStore):
-        store = fetch(store, files, f"{cache}/blobs")
-    if staging is not None and isinstance(store, LocalStore):
-        store = stage(store, files, open_store(staging, spark=spark))
-    return read_tables(spark, store, cache=staging or cache, malformed=malformed, without=without)
+        store = fetch(store, files, f"{config.cache}/blobs")
+    if config.staging is not None and isinstance(store, LocalStore):
+        store = stage(store, files, open_store(config.staging, spark=spark))
+    cache = config.staging or config.cache
+    return read_tables(spark, store, cache=cache, malformed=config.malformed, without=without)
