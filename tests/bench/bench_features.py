@@ -130,7 +130,8 @@ def compare(folder: Path, scale: float, contenders: list[str], n_runs: int) -> N
     print(f"\nscale {scale:g}: {told[first]['told']}; {CORES} cores, a heap of {HEAP}")
     print_table(runs, first)
     digests = {result["digest"] for result in told.values()}
-    print(f"matrices equal to the last bit: {len(digests) == 1}", flush=True)
+    if len(told) > 1:
+        print(f"matrices equal to the last bit: {len(digests) == 1}", flush=True)
 
 
 def main() -> None:
