@@ -338,7 +338,7 @@ def test_beginning_of_a_file_as_windows_writes_it(
         zip_table(folder, "events")
     tables = _read(spark_session, folder)
     assert rows_of(tables.label_categories) == [(7, 'Games, "all"')]
-    assert rows_of(tables.events) == [(7, 8, datetime(2016, 5, 1))]  # noqa: DTZ001
+    assert rows_of(tables.events) == [(7, 8, datetime(2016, 5, 1))]  # noqa: DTZ001 - the session's clock
     assert tables.summaries["events"] == Summary(1)
 
 

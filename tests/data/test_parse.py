@@ -23,7 +23,7 @@ TEXTS = st.text(
     max_size=12,
 )
 LONGS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**63 - 1, 0])
-MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)).map(  # noqa: DTZ001
+MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)).map(  # noqa: DTZ001 - as the files
     lambda time: time.replace(microsecond=0)
 )
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
@@ -76,7 +76,7 @@ def rows_of(parsed: Parsed) -> list[dict]:
     for name, kind in kinds.items():
         if pa.types.is_timestamp(kind):
             for row in rows:
-                row[name] = row[name] and datetime(1970, 1, 1) + timedelta(seconds=row[name])  # noqa: DTZ001
+                row[name] = row[name] and datetime(1970, 1, 1) + timedelta(seconds=row[name])  # noqa: DTZ001 - as the files
     return rows
 
 
@@ -225,7 +225,7 @@ def test_what_is_no_utf_8(text):
     [b"north", b"1e999", b"\xff\xfe", b"0x1F", b"", b" ", b'"a,b"', b'5"', b' "x" ', b"2016-13-45"],
 )
 def test_columns_that_are_not_used_may_hold_anything(anything):
-    row = {"event_id": 1, "device_id": 2, "timestamp": datetime(2016, 5, 1)}  # noqa: DTZ001
+    row = {"event_id": 1, "device_id": 2, "timestamp": datetime(2016, 5, 1)}  # noqa: DTZ001 - as the files
     line = b"1,2,2016-05-01," + anything + b"," + anything
     for chunk, malformed in ((line, 0), (b"x\n" + line, 1)):
         parsed = parse(chunk, "events")

@@ -154,7 +154,7 @@ APPS = [-5, 0, 2**63 - 1, 40]
 LABELS = [9, 10, -1, 4]
 TEXTS = ["Game-Art", "game  art", "", "()_/", "(Sports)_Game", "Ünï 学习", "a:b", "\u3000x\u00a0"]
 NAMES = st.sampled_from(TEXTS) | st.text(max_size=6)
-TIMES = st.one_of(st.just(""), st.datetimes(datetime(1960, 1, 1), datetime(2040, 1, 1)).map(str))  # noqa: DTZ001
+TIMES = st.one_of(st.just(""), st.datetimes(datetime(1960, 1, 1), datetime(2040, 1, 1)).map(str))  # noqa: DTZ001 - as the files
 EVENT_IDS = st.integers(0, 12) | st.integers(-(2**63), 2**63 - 1)
 
 

@@ -45,19 +45,16 @@ def apps(
         listed = np.add.reduceat(known, np.cumsum(listed) - listed, dtype=np.int64)
         code = code.drop_null()
     codes = code.to_numpy().astype(np.int64)
-    sets = EventSets.of(device, number, listed, codes, max(len(vocabulary.apps), 1))
+    sets = EventSets.of(device, number, listed, codes, len(vocabulary.apps))
     if "app" in vocabulary.families:
         yield "app", sets
     if not vocabulary.families.keys() & {"label", "category", "word"}:
         return
-    labelled = sets.follow(vocabulary.labels_of_app, max(len(vocabulary.labels), 1))
+    labelled = sets.follow(vocabulary.labels_of_app, len(vocabulary.labels))
     if "label" in vocabulary.families:
         yield "label", labelled
     if "category" in vocabulary.families:
-        yield "category", labelled.follow(vocabulary.categories_of_label, max(len(vocabulary.categories), 1))
+        yield "category", labelled.follow(vocabulary.categories_of_label, len(vocabulary.categories))
     if "word" in vocabulary.families:
         # Whether a device has a word does not depend on which events had it.
-        yield (
-            "word",
-            labelled.without_events().follow(vocabulary.words_of_label, max(len(vocabulary.words), 1)),
-        )
+        yield "word", labelled.without_events().follow(vocabulary.words_of_label, len(vocabulary.words))

@@ -62,6 +62,7 @@ class EventSets:
         codes : int
             How many codes there are.
         """
+        codes = max(codes, 1)  # keys are divided by it, also where there is none
         blocks = int(number.max(initial=0)) // 64 + 1
         # A key of :attr:`keys` and the event's place in the block as one number: to sort such numbers takes a
         # tenth of the time of sorting places by keys.
@@ -82,6 +83,7 @@ class EventSets:
 
     def follow(self, relation: Relation, codes: int) -> EventSets:
         """Return the sets of what the codes stand with: an event that had two of them counts once."""
+        codes = max(codes, 1)
         pairs, block = np.divmod(self.keys, self.blocks)
         device, code = np.divmod(pairs, self.codes)
         found, places = relation.follow(code)

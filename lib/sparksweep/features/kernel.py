@@ -69,14 +69,16 @@ def features_of_devices(
 class _Events:
     """The rows that are about events.
 
-    ``order`` sorts them by device and event. The other arrays stand in that order; ``is_first`` tells of each
-    row whether it is the first with its event.
+    ``about`` and ``listed``, how many apps each row lists, are in the order of the table. ``order`` sorts
+    them by device and event, and the other arrays are sorted so; ``is_first`` tells of each row whether it
+    is the first with its event.
     """
 
+    about: pa.Table
+    listed: _Integers
     order: _Integers
     device: _Integers
     is_first: npt.NDArray[np.bool_]
-    about: pa.Table
 
     @classmethod
     def of(cls, about: pa.Table, device: _Integers) -> _Events:
@@ -87,7 +89,8 @@ class _Events:
         device, event = device[order], event[order]
         is_first = np.ones(len(event), np.bool_)
         is_first[1:] = (device[1:] != device[:-1]) | (event[1:] != event[:-1])
-        return cls(order, device, is_first, about)
+        listed = _numbers(pc.binary_length(about["app_ids"]).fill_null(0)) // 8
+        return cls(about, listed, order, device, is_first)
 
     def families(self, vocabulary: Vocabulary) -> Iterator[tuple[str, EventSets]]:
         """Yield each family that is on with its sets of events, in the order of their columns."""
@@ -99,16 +102,16 @@ class _Events:
                 yield family, activity(family, self.device[timed], number[timed], hour[timed])
         if vocabulary.families.keys() & {"app", "label", "category", "word"}:
             # Only events that list apps are numbered, so that most devices need but one block of 64.
-            listing = self.listed()[self.order] > 0
+            listing = self.listed[self.order] > 0
             event = np.cumsum(self.is_first)[listing]
             device = self.device[listing]
             number = _numbered(device, np.diff(event, prepend=-1) != 0)
             # Back in the order of the table, since the lists are long.
             back = np.argsort(self.order[listing])
-            listed = self.listed()
+            listed = self.listed[self.listed > 0]
             # Where no row is about an event, there is no chunk either.
             app_ids = np.concatenate([np.empty(0, np.int64), *map(_content, self.about["app_ids"].chunks)])
-            yield from apps(vocabulary, device[back], number[back], listed[listed > 0], app_ids)
+            yield from apps(vocabulary, device[back], number[back], listed, app_ids)
 
     def rows(self, size: int) -> tuple[_Integers, _Integers]:
         """Return of each device how many rows its events and their apps had before each met each."""
@@ -118,14 +121,10 @@ class _Events:
         is_new = np.diff(event[within], prepend=-1) != 0
         is_new[1:] |= np.diff(run[within]) != 0
         event_rows = np.bincount(event) // np.bincount(event[within][is_new])
-        app_rows = np.bincount(event, self.listed()[self.order]).astype(np.int64) // event_rows
+        app_rows = np.bincount(event, self.listed[self.order]).astype(np.int64) // event_rows
         device = self.device[self.is_first]
         counts = [np.bincount(device, rows, minlength=size) for rows in (event_rows, app_rows)]
         return counts[0].astype(np.int64), counts[1].astype(np.int64)
-
-    def listed(self) -> _Integers:
-        """Return how many apps each row of the table lists."""
-        return _numbers(pc.binary_length(self.about["app_ids"]).fill_null(0)) // 8
 
 
 def _numbered(device: _Integers, is_first: npt.NDArray[np.bool_]) -> _Integers:

@@ -173,8 +173,7 @@ def resolve(space: Space, picker: Picker) -> tuple[dict[str, Any], dict[Path, Pi
 
 
 def _sobol(space: Space, seed: int) -> Callable[[], dict[Path, float]]:
-    # scipy.stats takes a second to import, which only those wait for who ask for the sequence.
-    from scipy.stats import qmc  # noqa: PLC0415
+    from scipy.stats import qmc  # noqa: PLC0415 - a second, which only those wait for who ask for it
 
     paths = [path for path, _ in leaves(space)]
     engine = qmc.Sobol(len(paths), scramble=True, seed=seed)

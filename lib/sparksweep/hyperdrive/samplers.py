@@ -313,7 +313,6 @@ def _drawn_seed() -> int:
 
 
 def _tpe(space: Mapping[str, Distribution], seed: int | None, known: Known, *, maximize: bool) -> Proposals:
-    # Optuna is imported by those alone who ask for it.
-    from sparksweep.hyperdrive.tpe import TPEProposals  # noqa: PLC0415
+    from sparksweep.hyperdrive.tpe import TPEProposals  # noqa: PLC0415 - Optuna only for those who ask for it
 
     return TPEProposals(space, _drawn_seed() if seed is None else seed, known, maximize=maximize)
