@@ -4,7 +4,8 @@
 matrices in the driver; starting Python and Spark does not count, though a Java that has just started has yet to
 compile what it runs. Memory is the peak of the whole process tree, a JVM with a heap of 3 GB included.
 
-``from CSV`` starts from the seven CSVs and an empty cache. ``from Parquet`` starts from what each reads sooner:
+``from CSV`` starts from the seven CSVs and an empty cache, ``from zips`` from the same as ``.csv.zip``, which the
+peers do not read. ``from Parquet`` starts from what each reads sooner:
 DuckDB from all seven tables as it writes them itself, sparksweep from its cache, which holds the two large ones.
 """
 
@@ -16,6 +17,7 @@ import json
 import shutil
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -27,6 +29,7 @@ CONTENDERS = {
     "DuckDB from CSV": "duckdb",
     "sparksweep from CSV": "sparksweep",
     "pandas from CSV": "pandas",
+    "sparksweep from zips": "sparksweep",
     "DuckDB from Parquet": "duckdb",
     "sparksweep from Parquet": "sparksweep",
 }
@@ -71,7 +74,7 @@ def by_sparksweep(folder: Path):
 def contend(contender: str, folder: Path) -> None:
     """Run one contender and print its seconds, and what its matrices are, as JSON."""
     how = {"pandas": by_pandas, "duckdb": by_duckdb, "sparksweep": by_sparksweep}[CONTENDERS[contender]]
-    compute = how(_parquet(folder) if contender == "DuckDB from Parquet" else folder)
+    compute = how(_source(contender, folder))
     start = time.perf_counter()
     X_train, X_test, names = compute()
     seconds = time.perf_counter() - start
@@ -84,12 +87,29 @@ def contend(contender: str, folder: Path) -> None:
     print(json.dumps({"seconds": seconds, "told": told, "digest": digest.hexdigest()}))
 
 
+def _source(contender: str, folder: Path) -> Path:
+    """Return the folder whose files a contender starts from."""
+    if contender == "sparksweep from zips":
+        return _zips(folder)
+    return _parquet(folder) if contender == "DuckDB from Parquet" else folder
+
+
 def _cache(folder: Path) -> Path:
     return folder / "cache"
 
 
 def _parquet(folder: Path) -> Path:
     return folder / "parquet"
+
+
+def _zips(folder: Path) -> Path:
+    return folder / "zips"
+
+
+def _write_zips(folder: Path) -> None:
+    for table in folder.glob("*.csv"):
+        with zipfile.ZipFile(_zips(folder) / f"{table.name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(table, table.name)
 
 
 def prepare(folder: Path, scale: float) -> None:
@@ -108,6 +128,9 @@ def prepare(folder: Path, scale: float) -> None:
         for table in folder.glob("*.csv"):
             duckdb.execute(f"COPY (FROM '{table}') TO '{growing / table.stem}.parquet'")
         growing.rename(_parquet(folder))
+    if not _zips(folder).exists():
+        _zips(folder).mkdir()
+        _write_zips(folder)
 
 
 def compare(folder: Path, scale: float, contenders: list[str], n_runs: int) -> None:
@@ -115,8 +138,8 @@ def compare(folder: Path, scale: float, contenders: list[str], n_runs: int) -> N
     runs, told = {contender: [] for contender in contenders}, {}
     for _ in range(n_runs):
         for contender in contenders:
-            if contender == "sparksweep from CSV":
-                shutil.rmtree(_cache(folder), ignore_errors=True)
+            if contender in ("sparksweep from CSV", "sparksweep from zips"):
+                shutil.rmtree(_cache(_source(contender, folder)), ignore_errors=True)
             command = [sys.executable, __file__, "--contender", contender, "--scale", f"{scale:g}"]
             try:
                 run = measure(command)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import datetime, timezone
 from pathlib import Path
 
 import joblib
@@ -12,7 +11,7 @@ import pytest
 import xgboost
 from sklearn import model_selection
 
-from sparksweep.report.run_folder import Predictions, Results, new_run_id, write_latest, write_run
+from sparksweep.report.run_folder import Predictions, Results, write_latest, write_run
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
 Y = np.arange(60) % 3
@@ -118,10 +117,3 @@ def test_latest_names_the_run():
     store = Memory()
     write_latest(store, "a-run")
     assert store.files == {"latest.txt": b"a-run\n"}
-
-
-def test_run_ids_sort_by_time_and_differ():
-    early = new_run_id(datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
-    assert early.startswith("20260102T030405Z-")
-    assert early < new_run_id()
-    assert new_run_id() != new_run_id()

@@ -25,9 +25,9 @@ from sparksweep.pipeline.command import exit_code, open_spark, say
 from sparksweep.pipeline.data_report import data_report
 from sparksweep.pipeline.tables import open_tables
 from sparksweep.report.run_folder import Predictions, Results, write_latest, write_run
-from sparksweep.report.runs import RunChooser
 from sparksweep.report.table import screen_table
 from sparksweep.search import AllFitsFailedError, GridSearchCV
+from sparksweep.search.runs import RunChooser
 from sparksweep.storage import LocalStore, open_store
 
 __all__ = ["run_job", "sweep"]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +20,7 @@ from sparksweep import __version__
 from sparksweep.report.table import results_table
 from sparksweep.search.grid_scores import grid_scores
 
-__all__ = ["Predictions", "Results", "RunStore", "new_run_id", "write_latest", "write_run"]
+__all__ = ["Predictions", "Results", "RunStore", "write_latest", "write_run"]
 
 
 class RunStore(Protocol):
@@ -101,12 +99,6 @@ class Results:
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
             "versions": _versions(),
         }
-
-
-def new_run_id(now: datetime | None = None) -> str:
-    """Return a name that sorts by UTC time, such as ``20261121T093000Z-3fa9c1``."""
-    now = datetime.now(timezone.utc) if now is None else now
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def write_run(store: RunStore, run_id: str, results: Results) -> None:

@@ -21,7 +21,7 @@ from sparksweep.search.callbacks import FitCallbacks, give_callbacks, take_callb
 from sparksweep.search.engine import FitRaised, LocalEngine, Outcome, SparkEngine
 from sparksweep.search.fingerprint import Fingerprint, candidate_key, fingerprint_of, fold_key
 from sparksweep.search.fit import FitResult, FitSettings, Member
-from sparksweep.search.journal import Journal
+from sparksweep.search.journal import Journal, JournalOpener
 from sparksweep.search.outcomes import as_rows, fit_line, give_warnings, warn_of_failed_fits
 from sparksweep.search.progress import show_progress
 from sparksweep.search.resources import Allotment, Cluster, wants_gpu
@@ -78,7 +78,7 @@ class Evaluation:
         self._cluster: Cluster | None = None
         self._allotment: Allotment | None = None
         self._engine: LocalEngine | SparkEngine | None = None
-        self._journal: Journal | None = None
+        self._journal: Journal[FitResult] | None = None
         self._journalled = 0
         self.rows: list[dict[str, Any]] = []
         self.cv_results: dict[str, Any] = {}
@@ -268,8 +268,12 @@ class Evaluation:
 
 
 def _open_journal(
-    where: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]], fingerprint: Fingerprint
-) -> AbstractContextManager[Journal]:
+    where: str | Path | JournalOpener,
+    fingerprint: Fingerprint,
+) -> AbstractContextManager[Journal[FitResult]]:
     if callable(where):
         return where(fingerprint)
-    return Journal.open(open_store(str(where), spark=SparkSession.getActiveSession()), fingerprint)
+    journal: Journal[FitResult] = Journal.open(
+        open_store(str(where), spark=SparkSession.getActiveSession()), fingerprint
+    )
+    return journal

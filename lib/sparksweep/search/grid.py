@@ -23,7 +23,6 @@ scikit-learn are called or overridden, and nothing else of it that is not public
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,7 @@ from sklearn.utils import indexable
 
 from sparksweep.search.callbacks import SearchCallbacks, tears_down
 from sparksweep.search.evaluation import Evaluation
-from sparksweep.search.fingerprint import Fingerprint
-from sparksweep.search.journal import Journal
+from sparksweep.search.journal import JournalOpener
 from sparksweep.search.rows import split_metadata
 from sparksweep.search.workbench import SearchData
 
@@ -59,7 +57,7 @@ class _SparkSearch:
     return_train_score: bool
     sc: SparkContext | None
     threads: int | str | None
-    journal: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]] | None
+    journal: str | Path | JournalOpener | None
     refit_on: str
     progress: bool | None
 
@@ -212,7 +210,7 @@ class GridSearchCV(_SparkSearch, model_selection.GridSearchCV):  # type: ignore[
         error_score: Any = np.nan,
         return_train_score: bool = False,
         threads: int | str | None = None,
-        journal: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]] | None = None,
+        journal: str | Path | JournalOpener | None = None,
         refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:
@@ -260,7 +258,7 @@ class RandomizedSearchCV(_SparkSearch, model_selection.RandomizedSearchCV):  # t
         error_score: Any = np.nan,
         return_train_score: bool = False,
         threads: int | str | None = None,
-        journal: str | Path | Callable[[Fingerprint], AbstractContextManager[Journal]] | None = None,
+        journal: str | Path | JournalOpener | None = None,
         refit_on: str = "driver",
         progress: bool | None = None,
     ) -> None:

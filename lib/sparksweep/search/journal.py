@@ -3,7 +3,7 @@
 A journal is a folder, local or wherever a store can write::
 
     fingerprint.json              what the search is; another search is refused
-    batch-TOKEN-000001.json       results of fits, each file written once and whole
+    batch-TOKEN-000001.json       results, of fits or of what else a codec knows, written once and whole
     lock/                         which driver writes, see sparksweep.search.journal_lock
 
 It is JSON, which runs no code when it is read.
@@ -11,27 +11,24 @@ It is JSON, which runs no code when it is read.
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any
-
-import numpy as np
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from sparksweep.errors import ConfigError, StorageError
+from sparksweep.search.codec import FIT_RESULTS, Codec
 from sparksweep.search.fingerprint import Fingerprint
-from sparksweep.search.fit import FitResult, Warned
+from sparksweep.search.fit import FitResult
 from sparksweep.search.journal_lock import BEAT_EVERY, PATIENCE, JournalLock, surely_held
 from sparksweep.storage import Store
 
-__all__ = ["Journal", "delete_journal", "is_locked", "read_fingerprint"]
+__all__ = ["Journal", "JournalOpener", "delete_journal", "is_locked", "read_fingerprint"]
 
 _FINGERPRINT = "fingerprint.json"
 
@@ -45,20 +42,27 @@ _PAUSES = (1.0, 30.0)
 # waits for a store that does not answer.
 _LAST_TRIES, _LAST_SECONDS = 5.0, 30.0
 
+Result = TypeVar("Result")
 
-class Journal:
+
+class Journal(Generic[Result]):
     """The results of one search. To be opened by :meth:`open`, and used as a context manager.
 
     Attributes
     ----------
-    results : mapping of str to FitResult
+    results : mapping of str to result
         What the journal held when it was opened, by the key of the fit.
     """
 
     def __init__(
-        self, store: Store, lock: JournalLock, results: Mapping[str, FitResult], flush_every: float
+        self,
+        store: Store,
+        lock: JournalLock,
+        codec: Codec[Result],
+        flush_every: float,
     ) -> None:
-        self.results = results
+        self.results: Mapping[str, Result] = _read_results(store, codec)
+        self._encode = codec.encode
         self._store = store
         self._lock = lock
         self._flush_every = flush_every
@@ -75,11 +79,12 @@ class Journal:
         cls,
         store: Store,
         fingerprint: Fingerprint,
+        codec: Codec[Any] = FIT_RESULTS,
         *,
         flush_every: float = 2.0,
         beat_every: float = BEAT_EVERY,
         patience: float = PATIENCE,
-    ) -> Journal:
+    ) -> Journal[Any]:
         """Open the journal of a search, or begin one in a folder that has none.
 
         Parameters
@@ -87,6 +92,8 @@ class Journal:
         store : Store
             The journal's folder.
         fingerprint : Fingerprint
+        codec : Codec
+            Of the results: how JSON holds them.
         flush_every : float
             Seconds for which a result waits at most before it is written.
         beat_every, patience : float
@@ -104,7 +111,7 @@ class Journal:
         try:
             store.claim(_FINGERPRINT, fingerprint.to_json().encode())
             _check(store, fingerprint)
-            return cls(store, lock, _read_results(store), flush_every)
+            return cls(store, lock, codec, flush_every)
         except BaseException:
             lock.release()
             raise
@@ -114,11 +121,11 @@ class Journal:
         """The folder, as the user wrote it."""
         return self._store.uri
 
-    def add(self, key: str, result: FitResult) -> None:
-        """Take the result of a fit, to be written soon. This waits for nothing.
+    def add(self, key: str, result: Result) -> None:
+        """Take a result, to be written soon. This waits for nothing.
 
-        A score that JSON cannot hold exactly is not written: that fit is done again by a search that goes
-        on. Where the store refuses, one warning is given and writing is tried again; the search goes on.
+        One that JSON cannot hold exactly is not written: that fit is done again by a search that goes on.
+        Where the store refuses, one warning is given and writing is tried again; the search goes on.
 
         Raises
         ------
@@ -128,7 +135,7 @@ class Journal:
         self._raise_if_lost()
         if self._closing_at is not None:
             raise ValueError(f"the journal {self.uri} is closed")
-        encoded = _encode(result)
+        encoded = self._encode(result)
         if encoded is not None:
             with self._changed:
                 self._waiting[key] = encoded
@@ -153,7 +160,7 @@ class Journal:
         self._stop()
         self._raise_if_lost()
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Journal[Result]:
         return self
 
     def __exit__(
@@ -222,6 +229,10 @@ class Journal:
         return self._closing_at is not None and time.monotonic() - self._closing_at > _LAST_TRIES
 
 
+#: Opens the journal of a search when the search knows what it is about to do.
+JournalOpener: TypeAlias = Callable[[Fingerprint], AbstractContextManager[Journal[FitResult]]]
+
+
 def read_fingerprint(store: Store) -> Fingerprint | None:
     """Return the fingerprint of the journal in a folder, or None if there is no journal.
 
@@ -280,13 +291,13 @@ def _versions_that_differ(known: Fingerprint, ours: Fingerprint) -> str:
     return f" ({', '.join(sorted(there - here))} there, {', '.join(sorted(here - there))} here)"
 
 
-def _read_results(store: Store) -> dict[str, FitResult]:
+def _read_results(store: Store, codec: Codec[Result]) -> dict[str, Result]:
     names = [file.name for file in store.list() if file.name.startswith("batch-")]
 
-    def read(name: str) -> dict[str, FitResult]:
+    def read(name: str) -> dict[str, Result]:
         content = store.read(name)
         try:
-            return {key: _decode(encoded) for key, encoded in json.loads(content)["results"].items()}
+            return {key: codec.decode(encoded) for key, encoded in json.loads(content)["results"].items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise StorageError(
                 f"{store.uri}/{name} is torn or not a journal's file: delete it, and its fits are done again"
@@ -294,57 +305,3 @@ def _read_results(store: Store) -> dict[str, FitResult]:
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return {key: result for batch in pool.map(read, names) for key, result in batch.items()}
-
-
-def _encode(result: FitResult) -> dict[str, Any] | None:
-    """Return what JSON holds of a result, or None if it cannot hold a score exactly."""
-    try:
-        train = None if result.train_scores is None else _encode_scores(result.train_scores)
-        return {
-            "test_scores": _encode_scores(result.test_scores),
-            "train_scores": train,
-            "fit_error": result.fit_error,
-            "fit_time": float(result.fit_time),
-            "score_time": float(result.score_time),
-            "n_test_samples": int(result.n_test_samples),
-            "warned": [
-                [warned.message, f"{warned.category.__module__}:{warned.category.__qualname__}"]
-                for warned in result.warned
-            ],
-        }
-    except _InexactError:
-        return None
-
-
-def _decode(encoded: Mapping[str, Any]) -> FitResult:
-    warned = tuple(Warned(message, _category(name)) for message, name in encoded["warned"])
-    return FitResult(**{**encoded, "warned": warned})
-
-
-class _InexactError(Exception):
-    """JSON cannot hold a score as it is."""
-
-
-def _encode_scores(scores: Any) -> Any:
-    if type(scores) is dict:
-        if not all(type(name) is str for name in scores):
-            raise _InexactError
-        return {name: _encode_scores(score) for name, score in scores.items()}
-    if type(scores) is np.float64:
-        return float(scores)
-    # Python itself refuses to write integers of thousands of digits.
-    if type(scores) in (bool, float) or (type(scores) is int and abs(scores) < 2**1000):
-        return scores
-    raise _InexactError
-
-
-def _category(name: str) -> type[Warning]:
-    """Return a kind of warnings by its module and name; UserWarning if this process does not know it."""
-    module, _, path = name.partition(":")
-    found: Any = None
-    if module.partition(".")[0] in sys.modules:  # a file may not make us import what nobody uses
-        with suppress(Exception):
-            found = importlib.import_module(module)
-            for part in path.split("."):
-                found = getattr(found, part)
-    return found if isinstance(found, type) and issubclass(found, Warning) else UserWarning

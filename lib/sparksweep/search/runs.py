@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
 
 from sparksweep.errors import ConfigError
-from sparksweep.report.run_folder import new_run_id
+from sparksweep.search.codec import FIT_RESULTS, Codec
 from sparksweep.search.fingerprint import Fingerprint
 from sparksweep.search.journal import Journal, delete_journal, is_locked, read_fingerprint
 from sparksweep.storage import Store
 
-__all__ = ["RunChooser"]
+__all__ = ["RunChooser", "new_run_id"]
 
 _JOURNAL = "journal"
 _COMPLETE = "best.json"
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """Return a name that sorts by UTC time, such as ``20261121T093000Z-3fa9c1``."""
+    now = datetime.now(timezone.utc) if now is None else now
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @dataclass
@@ -35,14 +44,20 @@ class RunChooser:
         The run to go on with, and no other.
     say : callable
         Is told in one sentence when a run goes on.
+    codec : Codec
+        Of the journal's results.
+    told : callable
+        Says in a clause what a journal holds that is gone on with.
     """
 
     output: Store
     fresh: bool = False
     resume: str | None = None
     say: Callable[[str], None] = print
+    codec: Codec[Any] = FIT_RESULTS
+    told: Callable[[Mapping[str, Any]], str] = lambda results: f"{len(results):,} fits have ended already"
     run_id: str = ""
-    _journal: Journal | None = None
+    _journal: Journal[Any] | None = None
 
     def __enter__(self) -> RunChooser:
         return self
@@ -56,7 +71,7 @@ class RunChooser:
             self._journal.close()
             self._journal = None
 
-    def __call__(self, fingerprint: Fingerprint) -> AbstractContextManager[Journal]:
+    def __call__(self, fingerprint: Fingerprint) -> AbstractContextManager[Journal[Any]]:
         """Open the journal of the newest unfinished run with this fingerprint, else of a new one.
 
         Raises
@@ -68,10 +83,10 @@ class RunChooser:
         if journal is None and not self.fresh:
             journal = self._unfinished(fingerprint)
         if journal is not None:
-            self.say(f"Going on with run {self.run_id}: {len(journal.results):,} fits have ended already")
+            self.say(f"Going on with run {self.run_id}: {self.told(journal.results)}")
         else:
             self.run_id = new_run_id()
-            journal = Journal.open(self._store(self.run_id), fingerprint)
+            journal = Journal.open(self._store(self.run_id), fingerprint, self.codec)
         self._journal = journal
         return nullcontext(journal)
 
@@ -81,7 +96,7 @@ class RunChooser:
         delete_journal(self._store(self.run_id))
         self.output.child(self.run_id).remove_if_empty()
 
-    def _named(self, fingerprint: Fingerprint) -> Journal:
+    def _named(self, fingerprint: Fingerprint) -> Journal[Any]:
         run = self.resume or ""
         if run not in self.output.folders():
             raise ConfigError(f"--resume {run}: {self.output.uri} has no run of this name")
@@ -97,16 +112,16 @@ class RunChooser:
                 "restore them, or leave --resume out to begin a new one"
             )
         self.run_id = run
-        return Journal.open(self._store(run), fingerprint)
+        return Journal.open(self._store(run), fingerprint, self.codec)
 
-    def _unfinished(self, fingerprint: Fingerprint) -> Journal | None:
+    def _unfinished(self, fingerprint: Fingerprint) -> Journal[Any] | None:
         for run in sorted(self.output.folders(), reverse=True):
             store = self._store(run)
             if self._is_complete(run) or read_fingerprint(store) != fingerprint or is_locked(store):
                 continue
             self.run_id = run
             try:
-                return Journal.open(store, fingerprint)
+                return Journal.open(store, fingerprint, self.codec)
             except ConfigError:  # another driver has taken it in this moment
                 continue
         return None

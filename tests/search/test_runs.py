@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from sparksweep.errors import ConfigError
-from sparksweep.report.runs import RunChooser
 from sparksweep.search.fingerprint import Fingerprint
 from sparksweep.search.fit import FitResult
+from sparksweep.search.runs import RunChooser, new_run_id
 from sparksweep.storage import LocalStore
 
 OURS = Fingerprint({"X": "1", "parameters": "2"})
@@ -44,7 +46,7 @@ def test_an_empty_output_begins_a_run(output):
 
 def test_the_newest_unfinished_run_of_the_same_search_goes_on(output, monkeypatch):
     names = iter(["2026-1", "2026-2", "2026-3", "2026-4"])
-    monkeypatch.setattr("sparksweep.report.runs.new_run_id", lambda: next(names))
+    monkeypatch.setattr("sparksweep.search.runs.new_run_id", lambda: next(names))
     runs = [leave(output), leave(output), leave(output, complete=True), leave(output, OTHER)]
     run, results, said = choose(output)
     assert run == runs[1]
@@ -103,3 +105,10 @@ def test_what_can_come_to_nothing_leaves_nothing(output):
         chooser.discard()
     assert not any(path.is_file() for path in output.root.rglob("*"))
     assert list(output.folders()) == []
+
+
+def test_run_ids_sort_by_time_and_differ():
+    early = new_run_id(datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
+    assert early.startswith("20260102T030405Z-")
+    assert early < new_run_id()
+    assert new_run_id() != new_run_id()
