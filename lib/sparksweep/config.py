@@ -26,10 +26,13 @@ __all__ = [
     "ScoreConfig",
     "SearchConfig",
     "SparkConfig",
+    "SweepOptions",
     "SyntheticConfig",
     "load_config",
     "parse_options",
     "parse_score_options",
+    "parse_sweep_options",
+    "spark_section",
 ]
 
 Value = Literal["fraction", "indicator"]
@@ -230,6 +233,60 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
         "configuration on the same data goes on with it. ",
         "search.folds=3 or --set search.grid.max_depth=[3,4]",
     )
+    _add_which_run(parser)
+    options = parser.parse_args(arguments)
+    config = load_config(options.config, options.overrides)
+    return JobOptions(config, fresh=options.fresh, resume=options.resume)
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """The command line of a HyperDrive job: the content of its file, and as :class:`JobOptions`."""
+
+    path: Path
+    values: dict[str, Any]
+    fresh: bool
+    resume: str | None
+
+
+def parse_sweep_options(
+    description: str, default: Path, arguments: Sequence[str] | None = None
+) -> SweepOptions:
+    """Read the command line of a HyperDrive job and the YAML file that it names, which is not checked yet.
+
+    Raises
+    ------
+    ConfigError
+        As for :func:`parse_options`.
+    """
+    parser = _parser(
+        description,
+        default,
+        "A sweep that was interrupted leaves what it knows in its folder. The next one of the same "
+        "configuration and code goes on with it. ",
+        "limits.max_total_trials=20",
+    )
+    _add_which_run(parser)
+    options = parser.parse_args(arguments)
+    values = _read(options.config, options.overrides)
+    return SweepOptions(options.config, values, fresh=options.fresh, resume=options.resume)
+
+
+def spark_section(values: Mapping[str, Any]) -> SparkConfig:
+    """Check the ``spark`` section of a file that is checked elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        If a key or value in it cannot be used.
+    """
+    try:
+        return SparkConfig.model_validate(values.get("spark") or {})
+    except ValidationError as error:
+        raise ConfigError(f"spark: {_sentence(error, SparkConfig)}") from None
+
+
+def _add_which_run(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--fresh", action="store_true", help="begin a new run, even if an unfinished one could go on"
@@ -237,9 +294,6 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
     which.add_argument(
         "--resume", metavar="RUN", help="go on with this unfinished run: the name of its folder in the output"
     )
-    options = parser.parse_args(arguments)
-    config = load_config(options.config, options.overrides)
-    return JobOptions(config, fresh=options.fresh, resume=options.resume)
 
 
 def parse_score_options(
@@ -301,6 +355,15 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> JobConfig:
 
 def _load(model: type[_Config], path: Path, overrides: Iterable[str], named: Mapping[str, Any]) -> _Config:
     """Read a file; ``named`` are values of keys that go before all others, where they are not None."""
+    values = _read(path, overrides)
+    values |= {key: value for key, value in named.items() if value is not None}
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_sentence(error, model)}") from None
+
+
+def _read(path: Path, overrides: Iterable[str]) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -315,11 +378,7 @@ def _load(model: type[_Config], path: Path, overrides: Iterable[str], named: Map
         raise ConfigError(f"{path}: must hold keys with values, such as 'input: data'")
     for override in overrides:
         _override(values, override)
-    values |= {key: value for key, value in named.items() if value is not None}
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_sentence(error, model)}") from None
+    return values
 
 
 def _override(values: dict[str, Any], override: str) -> None:

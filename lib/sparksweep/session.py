@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext, SparkFiles
 from pyspark.sql import SparkSession
 
@@ -103,7 +104,8 @@ def open_session(
         yield session
     finally:
         if started:
-            session.stop()
+            with suppress(OSError, Py4JError):  # a signal to the whole process group has ended Java already
+                session.stop()
 
 
 def ship_package(context: SparkContext) -> None:

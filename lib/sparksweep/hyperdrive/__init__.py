@@ -1,44 +1,71 @@
-"""Hyperparameter tuning as Azure ML's HyperDrive does it: search spaces, samplers, early termination."""
+"""Hyperparameter tuning as Azure ML's HyperDrive does it, on Spark: the names of its SDK v1.
+
+A training script imports :class:`Run` from here alone, so each name is imported when it is first asked for.
+"""
 
 from __future__ import annotations
 
-from sparksweep.hyperdrive.halving import SuccessiveHalvingPolicy
-from sparksweep.hyperdrive.policies import (
-    BanditPolicy,
-    MedianStoppingPolicy,
-    NoTerminationPolicy,
-    TruncationSelectionPolicy,
-)
-from sparksweep.hyperdrive.samplers import (
-    BayesianParameterSampling,
-    GridParameterSampling,
-    RandomParameterSampling,
-    TPEParameterSampling,
-)
-from sparksweep.hyperdrive.spaces import (
-    choice,
-    lognormal,
-    loguniform,
-    normal,
-    qlognormal,
-    qloguniform,
-    qnormal,
-    quniform,
-    randint,
-    uniform,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparksweep.hyperdrive.context import get_azureml_logger
+    from sparksweep.hyperdrive.dataset import Dataset
+    from sparksweep.hyperdrive.experiment import Experiment, Workspace
+    from sparksweep.hyperdrive.halving import SuccessiveHalvingPolicy
+    from sparksweep.hyperdrive.policies import (
+        BanditPolicy,
+        MedianStoppingPolicy,
+        NoTerminationPolicy,
+        TruncationSelectionPolicy,
+    )
+    from sparksweep.hyperdrive.run_config import (
+        EstimatorRunConfig,
+        HyperDriveConfig,
+        PrimaryMetricGoal,
+        ScriptRunConfig,
+    )
+    from sparksweep.hyperdrive.runs import HyperDriveRun, Run
+    from sparksweep.hyperdrive.samplers import (
+        BayesianParameterSampling,
+        GridParameterSampling,
+        RandomParameterSampling,
+        TPEParameterSampling,
+    )
+    from sparksweep.hyperdrive.spaces import (
+        choice,
+        lognormal,
+        loguniform,
+        normal,
+        qlognormal,
+        qloguniform,
+        qnormal,
+        quniform,
+        randint,
+        uniform,
+    )
 
 __all__ = [
     "BanditPolicy",
     "BayesianParameterSampling",
+    "Dataset",
+    "EstimatorRunConfig",
+    "Experiment",
     "GridParameterSampling",
+    "HyperDriveConfig",
+    "HyperDriveRun",
     "MedianStoppingPolicy",
     "NoTerminationPolicy",
+    "PrimaryMetricGoal",
     "RandomParameterSampling",
+    "Run",
+    "ScriptRunConfig",
     "SuccessiveHalvingPolicy",
     "TPEParameterSampling",
     "TruncationSelectionPolicy",
+    "Workspace",
     "choice",
+    "get_azureml_logger",
     "lognormal",
     "loguniform",
     "normal",
@@ -49,3 +76,30 @@ __all__ = [
     "randint",
     "uniform",
 ]
+
+_MODULES = {
+    "context": ("get_azureml_logger",),
+    "dataset": ("Dataset",),
+    "experiment": ("Experiment", "Workspace"),
+    "halving": ("SuccessiveHalvingPolicy",),
+    "policies": ("BanditPolicy", "MedianStoppingPolicy", "NoTerminationPolicy", "TruncationSelectionPolicy"),
+    "run_config": ("EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig"),
+    "runs": ("HyperDriveRun", "Run"),
+    "samplers": (
+        "BayesianParameterSampling",
+        "GridParameterSampling",
+        "RandomParameterSampling",
+        "TPEParameterSampling",
+    ),
+    "spaces": (
+        *("choice", "randint", "uniform", "loguniform", "normal", "lognormal"),
+        *("quniform", "qloguniform", "qnormal", "qlognormal"),
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

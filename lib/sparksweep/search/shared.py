@@ -24,7 +24,7 @@ from typing import Any
 
 from pyspark import Broadcast, SparkContext, cloudpickle
 
-__all__ = ["Shared"]
+__all__ = ["Shared", "host_folder"]
 
 # Smaller buffers stay in the pickle: a copy a worker costs less than a page of a file.
 _LARGE = 1 << 16
@@ -128,7 +128,7 @@ def _write_parts(name: str, parts: Sequence[_Part]) -> None:
 
 
 def _mapped(name: str, pieces: Sequence[Broadcast[Any]]) -> mmap.mmap:
-    folder = _folder()
+    folder = host_folder()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     with _alone(folder):
@@ -162,10 +162,11 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _growing(name: str) -> Path:
     # One a process: workers to which Spark has decrypted a broadcast write at the same time.
-    return _folder() / f".{name}.{os.getpid()}"
+    return host_folder() / f".{name}.{os.getpid()}"
 
 
-def _folder() -> Path:
+def host_folder() -> Path:
+    """Return the folder for what all workers of an executor share, on YARN all of a host."""
     # YARN's folder of the application; Spark's of the executor.
     places = os.environ.get("LOCAL_DIRS") or os.environ.get("SPARK_LOCAL_DIRS") or tempfile.gettempdir()
     return Path(places.split(",")[0]) / _FOLDER

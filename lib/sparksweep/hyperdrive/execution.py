@@ -1,0 +1,295 @@
+"""A sweep from its configuration to its folder: what the API and the job have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyspark.sql import SparkSession
+from sklearn import get_config
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
+
+from sparksweep.errors import ConfigError
+from sparksweep.history import History
+from sparksweep.hyperdrive.child import Trial
+from sparksweep.hyperdrive.dataset import NamedInput
+from sparksweep.hyperdrive.delivery import pack
+from sparksweep.hyperdrive.estimator_trial import EstimatorTrial
+from sparksweep.hyperdrive.launcher import Returned, SparkLauncher
+from sparksweep.hyperdrive.placeholders import places
+from sparksweep.hyperdrive.policies import policy_to_yaml
+from sparksweep.hyperdrive.progress import SweepProgress
+from sparksweep.hyperdrive.recorder import SweepRecorder
+from sparksweep.hyperdrive.report_server import ReportServer
+from sparksweep.hyperdrive.results import SweepResults
+from sparksweep.hyperdrive.run_config import EstimatorRunConfig, HyperDriveConfig, ScriptRunConfig
+from sparksweep.hyperdrive.samplers import sampling_to_yaml
+from sparksweep.hyperdrive.script_trial import InputPath, ScriptTrial
+from sparksweep.hyperdrive.snapshot import take_snapshot
+from sparksweep.hyperdrive.spaces import to_yaml
+from sparksweep.hyperdrive.sweep import Plan, Sweep
+from sparksweep.hyperdrive.tags import GOAL_TAG, PRIMARY_TAG, STATUS_TAG, TO_MLFLOW
+from sparksweep.search.fingerprint import Fingerprint, fingerprint_of
+from sparksweep.search.resources import Cluster
+from sparksweep.search.rows import split_metadata
+from sparksweep.search.runs import RunChooser
+from sparksweep.search.threads import Threads
+from sparksweep.search.workbench import SearchData
+from sparksweep.storage import Store
+
+__all__ = ["PreparedSweep", "execute", "prepare"]
+
+KnownRuns = Iterable[tuple[Mapping[str, Any], float]]
+
+
+@dataclass(frozen=True)
+class PreparedSweep:
+    """A sweep that can begin: what its runs do, what tells it from others, and its plan."""
+
+    config: HyperDriveConfig
+    trial: Trial
+    fingerprint: Fingerprint
+    plan: Plan
+
+
+def prepare(config: HyperDriveConfig, spark: SparkSession, known: KnownRuns = ()) -> PreparedSweep:
+    """Read and check all that a sweep needs before it begins.
+
+    Parameters
+    ----------
+    config : HyperDriveConfig
+    spark : SparkSession
+    known : iterable of (setting, value)
+        What runs of earlier sweeps had and reached.
+
+    Raises
+    ------
+    SparksweepError
+        If something is missing or cannot be used.
+    """
+    run = config.trial
+    if isinstance(run, ScriptRunConfig):
+        trial, parts = _script(run, config, spark)
+    else:
+        trial, parts = _estimator(run, config, spark)
+    sampling = config.hyperparameter_sampling
+    fingerprint = Fingerprint(
+        {
+            "search_space": _digest(_space_text(sampling.parameter_space)),
+            "sampling_algorithm": json.dumps(sampling_to_yaml(sampling), sort_keys=True),
+            "early_termination": json.dumps(policy_to_yaml(config.early_termination), sort_keys=True),
+            "objective": f"{config.primary_metric_goal.value} {config.primary_metric_name}",
+            **parts,
+        }
+    )
+    plan = Plan(
+        sampling,
+        config.early_termination,
+        config.primary_metric_name,
+        config.maximize,
+        config.max_total_runs,
+        config.max_concurrent_runs,
+        60.0 * config.max_duration_minutes,
+        tuple(known),
+    )
+    return PreparedSweep(config, trial, fingerprint, plan)
+
+
+def execute(
+    prepared: PreparedSweep,
+    spark: SparkSession,
+    output: Store,
+    runs: RunChooser,
+    *,
+    experiment: str,
+    history: History | None = None,
+    progress: bool | None = None,
+    begun: Callable[[str, Sweep], None] = lambda _run, _sweep: None,
+) -> SweepResults:
+    """Run a sweep and write its folder.
+
+    Parameters
+    ----------
+    prepared : PreparedSweep
+    spark : SparkSession
+    output : Store
+        The folder of all runs.
+    runs : RunChooser
+        Finds the sweep to go on with, or a name for a new one.
+    experiment : str
+        Under which the history has it.
+    history : History, optional
+    progress : bool, optional
+        None shows a bar where standard error is a terminal; True also writes lines where it is not.
+    begun : callable
+        Takes the sweep's id and the sweep, once both are there.
+
+    Raises
+    ------
+    SparksweepError
+        If the journal cannot be used, or the driver cannot listen.
+    """
+    plan = prepared.plan
+    with ExitStack() as opened:
+        journal = opened.enter_context(runs(prepared.fingerprint))
+        store = output.child(runs.run_id)
+        shown = opened.enter_context(SweepProgress(plan.max_total_runs, progress, maximize=plan.maximize))
+        recorder = SweepRecorder(history, experiment, runs.run_id, plan.primary, store, shown.show)
+        if history is not None:
+            goal = prepared.config.primary_metric_goal.value
+            tags = {STATUS_TAG: "Running", PRIMARY_TAG: plan.primary, GOAL_TAG: goal}
+            history.start(
+                runs.run_id, experiment=experiment, parameters=_described(prepared.config), tags=tags
+            )
+        sweep = Sweep(plan, runs.run_id, journal, recorder)
+        shown.watch(sweep)
+        server = opened.enter_context(_open_server(sweep, spark))
+
+        def returned(one: Returned) -> None:
+            recorder.keep(one)
+            sweep.hear(one)
+
+        launcher = SparkLauncher(spark.sparkContext, prepared.trial, server.address, returned)
+        with closing(launcher):
+            begun(runs.run_id, sweep)
+            sweep.run(launcher)
+            results = SweepResults(
+                runs.run_id,
+                sweep.children,
+                plan.primary,
+                maximize=plan.maximize,
+                seconds=sweep.seconds,
+                why_over=sweep.why_over,
+            )
+            if history is not None:
+                history.flush(60.0)  # it takes files from where they lie until the launcher is closed
+        results.write(store)
+        if history is not None:
+            _end_history(history, results)
+    return results
+
+
+def _end_history(history: History, results: SweepResults) -> None:
+    best = results.best
+    tags = {STATUS_TAG: results.status}
+    if best is not None:
+        tags["best_run"] = best.id
+        history.log(results.sweep_id, results.primary, best.best(maximize=results.maximize) or 0.0, step=0)
+    history.tag(results.sweep_id, tags)
+    history.end(results.sweep_id, TO_MLFLOW[results.status])
+
+
+def _open_server(sweep: Sweep, spark: SparkSession) -> ReportServer:
+    """Listen where Spark's own driver does."""
+    conf = spark.sparkContext.getConf()
+    known_as = conf.get("spark.driver.host") or "127.0.0.1"
+    host = conf.get("spark.driver.bindAddress") or known_as
+    return ReportServer(sweep.hear, host=host, known_as=known_as)
+
+
+def _script(
+    run: ScriptRunConfig, config: HyperDriveConfig, spark: SparkSession
+) -> tuple[Trial, dict[str, str]]:
+    snapshot = take_snapshot(Path(run.source_directory))
+    inputs = pack(run.named_inputs, spark)
+    arguments = [
+        InputPath(one.name)
+        if isinstance(one, NamedInput) and one.as_path
+        else one.name
+        if isinstance(one, NamedInput)
+        else str(one)
+        for one in run.arguments
+    ]
+    _check_command(run, config, [one.name for one in inputs])
+    trial = ScriptTrial(
+        np.frombuffer(snapshot, np.uint8),
+        run.script,
+        arguments,
+        run.command,
+        inputs,
+        run.literals,
+        dict(run.environment_variables),
+        float(run.max_run_duration_seconds),
+    )
+    call = [run.script, list(map(repr, arguments)), run.command, sorted(run.environment_variables.items())]
+    parts = {
+        "code": _digest(snapshot),
+        "command": _digest(json.dumps([*call, sorted(run.literals.items())])),
+        "inputs": _digest("\n".join(f"{one.name} {one.digest}" for one in inputs)),
+    }
+    return trial, parts
+
+
+def _check_command(run: ScriptRunConfig, config: HyperDriveConfig, inputs: list[str]) -> None:
+    text = run.command if isinstance(run.command, str) else " ".join(run.command or ())
+    known = {f"search_space.{name.lstrip('-')}" for name in config.hyperparameter_sampling.parameter_space}
+    known |= {f"inputs.{name}" for name in inputs} | set(run.literals)
+    for place in places(text):
+        if place not in known:
+            names = ", ".join(sorted(known))
+            raise ConfigError(f"command: nothing is known for ${{{{{place}}}}}; known: {names or 'nothing'}")
+
+
+def _estimator(
+    run: EstimatorRunConfig, config: HyperDriveConfig, spark: SparkSession
+) -> tuple[Trial, dict[str, str]]:
+    names = set(run.estimator.get_params(deep=True))
+    for name in config.hyperparameter_sampling.parameter_space:
+        if name not in names:
+            raise ConfigError(f"parameter_space: {type(run.estimator).__name__} has no parameter {name!r}")
+    X, y = indexable(run.X, run.y)
+    data = SearchData(X, y, split_metadata(X, dict(run.fit_params)), {})
+    splitter = check_cv(run.cv, y, classifier=is_classifier(run.estimator))
+    folds = list(splitter.split(X, y))
+    scorer = check_scoring(run.estimator, scoring=run.scoring)
+    allotment = Cluster.of(spark.sparkContext).allot(run.threads, None, config.max_total_runs, gpu=False)
+    threads: Threads = allotment.threads
+    trial = EstimatorTrial(
+        clone(run.estimator),
+        data,
+        folds,
+        scorer,
+        config.primary_metric_name,
+        run.interval,
+        threads,
+        get_config(),
+    )
+    whole = fingerprint_of(
+        estimator=run.estimator,
+        candidates_source=[],
+        data=data,
+        folds=folds,
+        scorers=scorer,
+        metrics=None,
+        error_score="raise",
+        return_train_score=False,
+        threads=threads.count,
+    )
+    return trial, {**whole.parts, "interval": str(run.interval)}
+
+
+def _described(config: HyperDriveConfig) -> dict[str, Any]:
+    """Return what the history shows of a sweep's configuration."""
+    sampling = config.hyperparameter_sampling
+    return {
+        "sampling_algorithm": sampling_to_yaml(sampling)["type"],
+        "early_termination": (policy_to_yaml(config.early_termination) or {"type": "none"})["type"],
+        "max_total_runs": config.max_total_runs,
+    }
+
+
+def _space_text(space: Mapping[str, Any]) -> str:
+    return json.dumps(to_yaml(space), sort_keys=True, default=repr)
+
+
+def _digest(text: str | bytes) -> str:
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()

@@ -1,0 +1,63 @@
+"""Starts a command in a process group of its own, and ends the group when nobody needs it any more.
+
+``guardian COMMAND ...`` ends with the command's exit code, or 128 and a signal's number. Its standard
+input is the line to whom it works for: when that is closed, by intention or because that process was killed,
+even by ``kill -9``, the whole group gets SIGTERM and soon after SIGKILL. What the command leaves running in
+its group is killed when the command ends.
+
+A process group is all that a portable program can hold on to: a process that makes a session of its own
+(``setsid``) is out of reach.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+__all__ = ["GRACE", "guard", "main"]
+
+#: Seconds between SIGTERM and SIGKILL.
+GRACE = 2.0
+
+
+def main(command: Sequence[str]) -> int:
+    """Run a command and return its exit code, 128 and the number of a signal that ended it."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        # Spark's daemon ends with a signal to its whole group. Not SIG_IGN, which the command would inherit.
+        signal.signal(number, lambda *_: None)
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    except OSError as error:
+        sys.stderr.write(f"{command[0]} cannot be started: {error.strerror}\n")
+        return 127
+    threading.Thread(target=_watch, args=(process,), daemon=True).start()
+    code = process.wait()
+    _signal(process, signal.SIGKILL)
+    return code if code >= 0 else 128 - code
+
+
+def _watch(process: subprocess.Popen[bytes]) -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    _signal(process, signal.SIGTERM)
+    time.sleep(GRACE)
+    _signal(process, signal.SIGKILL)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that is ending
+        os.killpg(process.pid, number)
+
+
+def guard() -> NoReturn:
+    """Run the command that the arguments of this process are, and end with its exit code."""
+    status = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(status)  # the watching thread waits for its input for ever

@@ -1,0 +1,116 @@
+"""What becomes of a sweep's runs outside of its driver: the history, their files, and what a person sees."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+
+from sparksweep.errors import StorageError
+from sparksweep.history import History
+from sparksweep.hyperdrive.child import COMPLETED, FAILED
+from sparksweep.hyperdrive.children import Child, Event, as_json
+from sparksweep.hyperdrive.launcher import Returned
+from sparksweep.hyperdrive.metrics import Metric
+from sparksweep.hyperdrive.tags import ERROR_TAG, HOST_TAG, SETTING_TAG, STATUS_TAG, TO_MLFLOW
+from sparksweep.storage import Store
+
+__all__ = ["SweepRecorder"]
+
+_CHILDREN = "children"
+
+
+class SweepRecorder:
+    """Tells the history of the runs, keeps their files, and shows how far the sweep is.
+
+    Parameters
+    ----------
+    history : History or None
+    experiment : str
+    sweep_id : str
+    primary : str
+        The primary metric.
+    store : Store
+        The sweep's folder. The files of run n go to ``children/n``.
+    show : callable
+        Is called whenever a run has changed.
+    """
+
+    def __init__(
+        self,
+        history: History | None,
+        experiment: str,
+        sweep_id: str,
+        primary: str,
+        store: Store,
+        show: Callable[[], None],
+    ) -> None:
+        self._history = history
+        self._experiment = experiment
+        self._sweep_id = sweep_id
+        self._primary = primary
+        self._store = store
+        self._show = show
+
+    def started(self, child: Child) -> None:
+        """Take note that a run was sent to Spark, for the first time or again."""
+        if self._history is not None:
+            self._history.start(
+                child.id,
+                experiment=self._experiment,
+                parent=self._sweep_id,
+                parameters={name: as_json(value) for name, value in child.setting.items()},
+                tags={STATUS_TAG: child.status, SETTING_TAG: json.dumps(as_json(child.setting))},
+            )
+            if child.tries > 1:
+                self._history.reset(child.id)
+        self._show()
+
+    def heard(self, child: Child, event: Event, *, is_new_attempt: bool) -> None:
+        """Take note that a run lives, or has logged something."""
+        if self._history is not None:
+            if is_new_attempt:
+                if child.attempt % 1000:
+                    self._history.reset(child.id)
+                self._history.tag(child.id, {STATUS_TAG: child.status, HOST_TAG: child.host})
+            for metric in map(Metric.from_json, event["metrics"]):
+                self._history.log(child.id, metric.name, metric.value, metric.step, metric.time)
+        self._show()
+
+    def keep(self, returned: Returned) -> None:
+        """Put the files of a run to where they stay. To be called in the run's own thread, before its end."""
+        number = returned.run.rpartition("_")[2]
+        store = self._store.child(_CHILDREN).child(number)
+        try:
+            for path in sorted(returned.files.rglob("*")):
+                if path.is_file():
+                    store.write(path.relative_to(returned.files).as_posix(), path)
+        except StorageError as error:
+            warnings.warn(f"The files of {returned.run} are not kept: {error}", RuntimeWarning, stacklevel=2)
+        if self._history is not None and returned.files.exists():
+            self._history.add_files(returned.run, returned.files)
+
+    def ended(self, child: Child) -> None:
+        """Take note that a run is over."""
+        if child.status == COMPLETED and not child.values:
+            logged = ", ".join(sorted({metric.name for metric in child.metrics})) or "nothing"
+            warnings.warn(
+                f"{child.id} has not logged the primary metric {self._primary!r}; it logged {logged}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if child.status == FAILED:
+            warnings.warn(f"{child.id} failed: {_sentence(child.error)}", RuntimeWarning, stacklevel=2)
+        if self._history is not None:
+            told = {STATUS_TAG: child.status, **child.tags}
+            if child.error is not None:
+                told[ERROR_TAG] = _sentence(child.error)
+            own = {f"script.{name}": value for name, value in child.parameters.items()}
+            self._history.tag(child.id, {**told, **own})
+            self._history.end(child.id, TO_MLFLOW[child.status])
+        self._show()
+
+
+def _sentence(error: str | None) -> str:
+    """Return the last line of a traceback, or the sentence that it is."""
+    return (error or "").strip().splitlines()[-1] if error else ""

@@ -1,0 +1,352 @@
+"""Runs as the history has them, by the names of Azure ML."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparksweep.errors import ConfigError, SparksweepError
+from sparksweep.hyperdrive.context import ScriptRun, get_context
+from sparksweep.hyperdrive.tags import (
+    ERROR_TAG,
+    FROM_MLFLOW,
+    GOAL_TAG,
+    PRIMARY_TAG,
+    SETTING_TAG,
+    STATUS_TAG,
+)
+
+if TYPE_CHECKING:
+    from sparksweep.history import History, RecordedRun
+    from sparksweep.hyperdrive.experiment import Experiment
+    from sparksweep.hyperdrive.results import SweepResults
+    from sparksweep.hyperdrive.run_config import HyperDriveConfig
+    from sparksweep.hyperdrive.sweep import Sweep
+
+__all__ = ["HyperDriveRun", "Live", "Run", "known_settings"]
+
+_ENDED = ("Completed", "Failed", "Canceled")
+
+
+class Run:
+    """A run of an experiment, by its id. In a training script, ``Run.get_context()`` is the run itself.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    run_id : str
+    """
+
+    def __init__(self, experiment: Experiment, run_id: str) -> None:
+        self.experiment = experiment
+        self.id = run_id
+
+    @staticmethod
+    def get_context(allow_offline: bool = True) -> ScriptRun:
+        """Return the run of this script; see :func:`~sparksweep.hyperdrive.context.get_context`."""
+        return get_context(allow_offline)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.experiment.name!r}, {self.id!r})"
+
+    @property
+    def parent(self) -> HyperDriveRun | None:
+        """The sweep that this run belongs to; None for a sweep."""
+        parent = self._recorded().parent
+        return None if parent is None else HyperDriveRun(self.experiment, parent)
+
+    def get_status(self) -> str:
+        """Return HyperDrive's word: Queued, Running, Completed, Failed, Canceled."""
+        recorded = self._recorded()
+        return recorded.tags.get(STATUS_TAG) or FROM_MLFLOW[recorded.status]
+
+    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+        """Return what the run logged: by name a number, or a list where there are several."""
+        names = [name] if name is not None else sorted(self._recorded().metrics)
+        found = {}
+        for one in names:
+            values = [value for _, value in self._history.metric(self.id, one)]
+            if values:
+                found[one] = values[0] if len(values) == 1 else values
+        return found
+
+    def get_tags(self) -> dict[str, str]:
+        """Return its tags."""
+        return dict(self._recorded().tags)
+
+    def get_details(self) -> dict[str, Any]:
+        """Return its id, status, times (UTC, ISO 8601), parameters, tags and error."""
+        recorded = self._recorded()
+        return {
+            "runId": self.id,
+            "status": self.get_status(),
+            "startTimeUtc": None if recorded.start_time is None else recorded.start_time.isoformat(),
+            "endTimeUtc": None if recorded.end_time is None else recorded.end_time.isoformat(),
+            "properties": dict(recorded.parameters),
+            "tags": dict(recorded.tags),
+            "error": recorded.tags.get(ERROR_TAG),
+            "runDefinition": {"arguments": _arguments(recorded)},
+        }
+
+    def get_file_names(self) -> list[str]:
+        """Return the names of its files: ``outputs/...``, ``logs/...`` and ``user_logs/std_log.txt``."""
+        return self._history.files(self.id)
+
+    def download_file(self, name: str, output_file_path: str | Path | None = None) -> None:
+        """Copy a file of the run, by default into the current folder under its last name."""
+        target = Path(name).name if output_file_path is None else output_file_path
+        self._history.download(self.id, name, Path(target))
+
+    def download_files(self, prefix: str = "", output_directory: str | Path = ".") -> None:
+        """Copy the files whose names begin with a prefix, under their names."""
+        for name in self.get_file_names():
+            if name.startswith(prefix):
+                self.download_file(name, Path(output_directory) / name)
+
+    @property
+    def _history(self) -> History:
+        return self.experiment.workspace.history
+
+    def _recorded(self) -> RecordedRun:
+        recorded = self._history.find(self.id)
+        if recorded is None:
+            raise ConfigError(f"the history has no run {self.id!r}: name one of this workspace")
+        return recorded
+
+
+class Live:
+    """A sweep that runs in this process, as its handle sees it."""
+
+    def __init__(self) -> None:
+        self.thread: threading.Thread | None = None
+        self.results: SweepResults | None = None
+        self.error: BaseException | None = None
+        self.sweep: Sweep | None = None
+        self._id = ""
+        self._begun = threading.Event()
+
+    def begin(self, run_id: str, sweep: Sweep) -> None:
+        """Take the sweep once it is there."""
+        self._id, self.sweep = run_id, sweep
+        self._begun.set()
+
+    def end(self) -> None:
+        """Let nobody wait any more."""
+        self._begun.set()
+
+    def wait_for_id(self) -> str:
+        """Return the sweep's id as soon as there is one. Raises what has ended it before."""
+        self._begun.wait()
+        if self.error is not None and not self._id:
+            raise self.error
+        return self._id
+
+
+class HyperDriveRun(Run):
+    """A sweep: one that was submitted in this process, or an earlier one by its id.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    run_id : str
+    config, live
+        Of a sweep of this process.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        run_id: str,
+        *,
+        config: HyperDriveConfig | None = None,
+        live: Live | None = None,
+    ) -> None:
+        super().__init__(experiment, run_id)
+        self.hyper_drive_config = config
+        self._live = live
+
+    def get_children(self) -> Iterator[Run]:
+        """Yield the child runs, the newest first, as Azure ML does."""
+        for recorded in reversed(self._children()):
+            yield Run(self.experiment, recorded.id)
+
+    def get_children_sorted_by_primary_metric(
+        self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return a dict a run, the best first.
+
+        It has ``run_id``, ``hyperparameters`` as JSON, ``best_primary_metric`` and ``status``. A run counts with the best value that it reported. Runs without any stand last.
+
+        Parameters
+        ----------
+        top : int
+            Return so many; 0 for all.
+        reverse : bool
+            The worst first.
+        discard_no_metric : bool
+            Leave out runs without the primary metric.
+        """
+        children = [(self._best_of(recorded), recorded) for recorded in self._children()]
+        with_metric = [(best, recorded) for best, recorded in children if best is not None]
+        with_metric.sort(key=lambda pair: pair[0], reverse=self._maximize != reverse)
+        without = [(best, recorded) for best, recorded in children if best is None and not discard_no_metric]
+        found = [
+            {
+                "run_id": recorded.id,
+                "hyperparameters": recorded.tags.get(SETTING_TAG, "{}"),
+                "best_primary_metric": best,
+                "status": recorded.tags.get(STATUS_TAG) or FROM_MLFLOW[recorded.status],
+            }
+            for best, recorded in (*with_metric, *without)
+        ]
+        return found[:top] if top else found
+
+    def get_best_run_by_primary_metric(
+        self, include_failed: bool = True, include_canceled: bool = True
+    ) -> Run | None:
+        """Return the run with the best value that any reported; None if there is none.
+
+        Parameters
+        ----------
+        include_failed, include_canceled : bool
+            Whether runs count that failed, or were stopped.
+        """
+        left_out = {"Failed": not include_failed, "Canceled": not include_canceled}
+        for row in self.get_children_sorted_by_primary_metric(discard_no_metric=True):
+            if not left_out.get(row["status"], False):
+                return Run(self.experiment, row["run_id"])
+        return None
+
+    def get_hyperparameters(self) -> dict[str, str]:
+        """Return the parameters of each run as JSON, by its id."""
+        return {recorded.id: recorded.tags.get(SETTING_TAG, "{}") for recorded in self._children()}
+
+    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+        """Return what each run logged, by its id; see :meth:`Run.get_metrics`."""
+        return {
+            recorded.id: Run(self.experiment, recorded.id).get_metrics(name) for recorded in self._children()
+        }
+
+    def cancel(self) -> None:
+        """End the sweep and its runs.
+
+        Raises
+        ------
+        ConfigError
+            If it does not run in this process.
+        """
+        if self._live is None or self._live.sweep is None:
+            raise ConfigError(f"{self.id} does not run in this process: end the program that runs it")
+        self._live.sweep.cancel()
+
+    def wait_for_completion(
+        self,
+        show_output: bool = False,
+        wait_post_processing: bool = False,  # noqa: ARG002 - Azure ML's form
+        raise_on_error: bool = True,
+    ) -> dict[str, Any]:
+        """Wait until the sweep has ended, and return its details.
+
+        Parameters
+        ----------
+        show_output : bool
+            Print how far it is.
+        raise_on_error : bool
+            Raise SparksweepError if no run came to a primary metric.
+
+        Raises
+        ------
+        SparksweepError
+            What ended the sweep.
+        """
+        if show_output:
+            sys.stdout.write(f"RunId: {self.id}\nHistory: {self._history.uri}\n")
+        shown = ""
+        while self._live is not None and self._live.thread is not None and self._live.thread.is_alive():
+            self._live.thread.join(0.5)
+            if show_output and self._live.sweep is not None:
+                line = self._progress(self._live.sweep)
+                if line != shown:
+                    sys.stdout.write(f"{line}\n")
+                    shown = line
+        while self._live is None and self.get_status() not in _ENDED:
+            time.sleep(2)
+        if self._live is not None and self._live.error is not None:
+            raise self._live.error
+        if show_output:
+            sys.stdout.write(f"Status: {self.get_status()}\n")
+        if raise_on_error and self.get_status() == "Failed":
+            raise SparksweepError(
+                f"{self.id}: no run logged the primary metric; look at user_logs/std_log.txt of its children"
+            )
+        return self.get_details()
+
+    def _progress(self, sweep: Sweep) -> str:
+        from sparksweep.hyperdrive.progress import told  # noqa: PLC0415 - Spark only where a sweep runs
+
+        done = sum(child.has_ended for child in sweep.children)
+        return f"{done} done, {told(sweep, maximize=self._maximize)}"
+
+    @property
+    def _maximize(self) -> bool:
+        return self._recorded().tags.get(GOAL_TAG, "maximize") == "maximize"
+
+    def _children(self) -> list[RecordedRun]:
+        return self._history.children(self.id)
+
+    def _best_of(self, recorded: RecordedRun) -> float | None:
+        primary = self._recorded().tags.get(PRIMARY_TAG, "")
+        if primary not in recorded.metrics:
+            return None
+        values = [value for _, value in self._history.metric(recorded.id, primary)]
+        known = [value for value in values if value - value == 0]  # neither NaN nor an infinity
+        if not known:
+            return None
+        return max(known) if self._maximize else min(known)
+
+
+def known_settings(sweeps: Any, children: Any) -> list[tuple[Mapping[str, Any], float]]:
+    """Return what runs of earlier sweeps had and reached.
+
+    Parameters
+    ----------
+    sweeps : HyperDriveRun, list of them or None
+    children : Run, list of them or None
+
+    Raises
+    ------
+    ConfigError
+        If they are something else.
+    """
+    known: list[tuple[Mapping[str, Any], float]] = []
+    for sweep in _as_list(sweeps):
+        if not isinstance(sweep, HyperDriveRun):
+            raise ConfigError(f"resume_from: {sweep!r} is no HyperDriveRun")
+        rows = sweep.get_children_sorted_by_primary_metric(discard_no_metric=True)
+        known += [(json.loads(row["hyperparameters"]), row["best_primary_metric"]) for row in rows]
+    for child in _as_list(children):
+        if not isinstance(child, Run) or child.parent is None:
+            raise ConfigError(f"resume_child_runs: {child!r} is no child run of a sweep")
+        rows = child.parent.get_children_sorted_by_primary_metric(discard_no_metric=True)
+        known += [
+            (json.loads(row["hyperparameters"]), row["best_primary_metric"])
+            for row in rows
+            if row["run_id"] == child.id
+        ]
+    return known
+
+
+def _as_list(value: Any) -> Sequence[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _arguments(recorded: RecordedRun) -> list[str]:
+    setting = json.loads(recorded.tags.get(SETTING_TAG, "{}"))
+    return [part for name, value in setting.items() for part in (f"--{name.lstrip('-')}", str(value))]

@@ -1,0 +1,118 @@
+"""A HyperDrive job: a sweep in the YAML of Azure ML v2 -> child runs -> the sweep's folder and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+from xgboost import XGBClassifier, XGBRegressor
+
+from sparksweep.config import SweepOptions, load_config, parse_sweep_options, spark_section
+from sparksweep.errors import ConfigError, SparksweepError
+from sparksweep.history import History
+from sparksweep.hyperdrive.children import EVENTS, Event
+from sparksweep.hyperdrive.execution import execute, prepare
+from sparksweep.hyperdrive.results import SweepResults
+from sparksweep.hyperdrive.run_config import EstimatorRunConfig
+from sparksweep.hyperdrive.sweep_yaml import SweepYaml
+from sparksweep.pipeline.command import exit_code, open_spark, say
+from sparksweep.pipeline.examples import find_examples
+from sparksweep.report.run_folder import write_latest
+from sparksweep.search.runs import RunChooser
+from sparksweep.storage import open_store
+
+__all__ = ["hyperdrive", "run_hyperdrive"]
+
+
+def run_hyperdrive(description: str, default_config: Path, arguments: Sequence[str] | None = None) -> int:
+    """Run a HyperDrive job from its command line and return the exit code, see :func:`exit_code`."""
+
+    def work() -> None:
+        options = parse_sweep_options(description, default_config, arguments)
+        try:
+            asked = SweepYaml(options.values, options.path.parent)
+            spark_config = spark_section(options.values)
+        except SparksweepError as error:
+            raise type(error)(f"{options.path}: {error}") from None
+        uris = (options.values.get("output", "output"), *_uris(options.values))
+        with open_spark(spark_config, uris) as spark:
+            hyperdrive(asked, options, spark)
+
+    return exit_code(work)
+
+
+def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> SweepResults:
+    """Run the sweep of a file, and return what it came to.
+
+    A sweep that was interrupted goes on where it stopped.
+
+    Raises
+    ------
+    SparksweepError
+        If something is missing or cannot be used; or if no run has logged the primary metric.
+    """
+    if asked.unused:
+        say(f"Not used on Spark: {', '.join(asked.unused)}")
+    output = open_store(str(options.values.get("output") or "output"), spark=spark)
+    output.check_writable()
+    try:
+        prepared = prepare(asked.config(_estimator(asked, spark)), spark)
+    except ConfigError as error:
+        raise ConfigError(f"{options.path}: {error}") from None
+    with (
+        History.open(options.values.get("tracking_uri")) as history,
+        RunChooser(
+            output, fresh=options.fresh, resume=options.resume, say=say, codec=EVENTS, told=_told
+        ) as runs,
+    ):
+        results = execute(
+            prepared,
+            spark,
+            output,
+            runs,
+            experiment=asked.experiment,
+            history=history,
+            progress=True,
+        )
+    write_latest(output, results.sweep_id)
+    folder = output.child(results.sweep_id)
+    say(f"{results.summary()}\n\nThe run's folder: {folder.uri}")
+    if results.best is None:
+        raise ConfigError(
+            f"no run has logged the metric {results.primary!r}: look at the logs, "
+            f"{folder.uri}/children/0/user_logs/std_log.txt"
+        )
+    return results
+
+
+def _estimator(asked: SweepYaml, spark: SparkSession) -> EstimatorRunConfig | None:
+    """Return what a trial cross-validates: the data, folds, metric and fixed parameters of a sweep job's file."""
+    if asked.estimator_job is None:
+        return None
+    job = load_config(asked.estimator_job)
+    examples = find_examples(job, spark)
+    say(examples.words)
+    estimator = XGBClassifier if examples.classes else XGBRegressor
+    threads = job.search.threads
+    return EstimatorRunConfig(
+        estimator(**job.search.parameters),
+        examples.X,
+        examples.y,
+        cv=job.search.folds,
+        scoring=job.metric,
+        interval=asked.interval,
+        threads=threads if isinstance(threads, int) else None,
+    )
+
+
+def _told(events: Mapping[str, Event]) -> str:
+    ended = sum(event["kind"] == "end" for event in events.values())
+    return f"{ended:,} runs have ended already"
+
+
+def _uris(values: Mapping[str, Any]) -> list[str]:
+    inputs = values.get("inputs")
+    given = inputs.values() if isinstance(inputs, Mapping) else ()
+    return [str(one["path"]) for one in given if isinstance(one, Mapping) and "path" in one]
