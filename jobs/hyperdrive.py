@@ -1,4 +1,4 @@
-"""Run a sweep in the YAML of Azure ML v2: samplers, early termination, child runs of a script or an estimator."""
+"""Run a sweep in the YAML of Azure ML v2: child runs of a script or an estimator, samplers, policies."""
 
 from __future__ import annotations
 

@@ -26,13 +26,13 @@ __all__ = [
     "ScoreConfig",
     "SearchConfig",
     "SparkConfig",
+    "SweepJobConfig",
     "SweepOptions",
     "SyntheticConfig",
     "load_config",
     "parse_options",
     "parse_score_options",
     "parse_sweep_options",
-    "spark_section",
 ]
 
 Value = Literal["fraction", "indicator"]
@@ -48,6 +48,15 @@ def _without_secret(uri: str) -> str:
     return uri
 
 
+def _without_password(place: bool | str) -> bool | str:
+    if isinstance(place, str) and re.match(r"\w+://[^/@]*@", place):
+        raise ValueError(
+            "holds a secret, which comes from the environment: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
+    return place
+
+
 def _known_metric(name: str) -> str:
     if name not in get_scorer_names():
         raise ValueError(f"there is no metric {name!r}{_nearest(name, get_scorer_names())}")
@@ -59,6 +68,10 @@ Uri = Annotated[str, Field(min_length=1), AfterValidator(_without_secret)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# Whether MLflow keeps a history, or where.
+History = Annotated[bool | str, AfterValidator(_without_password)]
 
 
 class SyntheticConfig(_Section):
@@ -161,6 +174,7 @@ class JobConfig(_Section):
     synthetic: SyntheticConfig | None = None
     features: FeaturesConfig = FeaturesConfig()
     search: SearchConfig
+    history: History = True
     spark: SparkConfig = SparkConfig()
 
     @model_validator(mode="after")
@@ -202,6 +216,14 @@ class ScoreConfig(_Section):
         return _given(self.run, self.devices, self.output, self.cache, self.staging)
 
 
+class SweepJobConfig(_Section):
+    """What a HyperDrive job's file has beside the language of Azure ML. conf/hyperdrive.yml explains it."""
+
+    output: Uri = "output"
+    history: History = True
+    spark: SparkConfig = SparkConfig()
+
+
 def _given(*uris: str | None) -> tuple[str, ...]:
     return tuple(uri for uri in uris if uri is not None)
 
@@ -241,9 +263,13 @@ def parse_options(description: str, default: Path, arguments: Sequence[str] | No
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """The command line of a HyperDrive job: the content of its file, and as :class:`JobOptions`."""
+    """The command line of a HyperDrive job; ``fresh`` and ``resume`` as in :class:`JobOptions`.
+
+    ``config`` holds the keys of the file that are ours, ``values`` the others, which are not checked yet.
+    """
 
     path: Path
+    config: SweepJobConfig
     values: dict[str, Any]
     fresh: bool
     resume: str | None
@@ -252,7 +278,7 @@ class SweepOptions:
 def parse_sweep_options(
     description: str, default: Path, arguments: Sequence[str] | None = None
 ) -> SweepOptions:
-    """Read the command line of a HyperDrive job and the YAML file that it names, which is not checked yet.
+    """Read the command line of a HyperDrive job and the YAML file that it names.
 
     Raises
     ------
@@ -269,21 +295,9 @@ def parse_sweep_options(
     _add_which_run(parser)
     options = parser.parse_args(arguments)
     values = _read(options.config, options.overrides)
-    return SweepOptions(options.config, values, fresh=options.fresh, resume=options.resume)
-
-
-def spark_section(values: Mapping[str, Any]) -> SparkConfig:
-    """Check the ``spark`` section of a file that is checked elsewhere.
-
-    Raises
-    ------
-    ConfigError
-        If a key or value in it cannot be used.
-    """
-    try:
-        return SparkConfig.model_validate(values.get("spark") or {})
-    except ValidationError as error:
-        raise ConfigError(f"spark: {_sentence(error, SparkConfig)}") from None
+    own = {name: values.pop(name) for name in SweepJobConfig.model_fields if name in values}
+    config = _checked(SweepJobConfig, options.config, own)
+    return SweepOptions(options.config, config, values, fresh=options.fresh, resume=options.resume)
 
 
 def _add_which_run(parser: argparse.ArgumentParser) -> None:
@@ -357,6 +371,10 @@ def _load(model: type[_Config], path: Path, overrides: Iterable[str], named: Map
     """Read a file; ``named`` are values of keys that go before all others, where they are not None."""
     values = _read(path, overrides)
     values |= {key: value for key, value in named.items() if value is not None}
+    return _checked(model, path, values)
+
+
+def _checked(model: type[_Config], path: Path, values: Mapping[str, Any]) -> _Config:
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparksweep.hyperdrive.context import get_azureml_logger
     from sparksweep.hyperdrive.dataset import Dataset
-    from sparksweep.hyperdrive.experiment import Experiment, Workspace
+    from sparksweep.hyperdrive.experiment import Experiment
     from sparksweep.hyperdrive.halving import SuccessiveHalvingPolicy
     from sparksweep.hyperdrive.policies import (
         BanditPolicy,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         randint,
         uniform,
     )
+    from sparksweep.hyperdrive.workspace import Workspace
 
 __all__ = [
     "BanditPolicy",
@@ -80,7 +81,7 @@ __all__ = [
 _MODULES = {
     "context": ("get_azureml_logger",),
     "dataset": ("Dataset",),
-    "experiment": ("Experiment", "Workspace"),
+    "experiment": ("Experiment",),
     "halving": ("SuccessiveHalvingPolicy",),
     "policies": ("BanditPolicy", "MedianStoppingPolicy", "NoTerminationPolicy", "TruncationSelectionPolicy"),
     "run_config": ("EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig"),
@@ -95,6 +96,7 @@ _MODULES = {
         *("choice", "randint", "uniform", "loguniform", "normal", "lognormal"),
         *("quniform", "qloguniform", "qnormal", "qlognormal"),
     ),
+    "workspace": ("Workspace",),
 }
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sparksweep.errors import ConfigError, SparksweepError
 from sparksweep.hyperdrive.context import ScriptRun, get_context
@@ -23,14 +23,21 @@ from sparksweep.hyperdrive.tags import (
 
 if TYPE_CHECKING:
     from sparksweep.history import History, RecordedRun
-    from sparksweep.hyperdrive.experiment import Experiment
     from sparksweep.hyperdrive.results import SweepResults
     from sparksweep.hyperdrive.run_config import HyperDriveConfig
     from sparksweep.hyperdrive.sweep import Sweep
+    from sparksweep.hyperdrive.workspace import Workspace
 
 __all__ = ["HyperDriveRun", "Live", "Run", "known_settings"]
 
 _ENDED = ("Completed", "Failed", "Canceled")
+
+
+class Experiment(Protocol):
+    """What a run needs of its experiment."""
+
+    name: str
+    workspace: Workspace
 
 
 class Run:
@@ -180,7 +187,8 @@ class HyperDriveRun(Run):
     ) -> list[dict[str, Any]]:
         """Return a dict a run, the best first.
 
-        It has ``run_id``, ``hyperparameters`` as JSON, ``best_primary_metric`` and ``status``. A run counts with the best value that it reported. Runs without any stand last.
+        It has ``run_id``, ``hyperparameters`` as JSON, ``best_primary_metric`` and ``status``. A run counts
+        with the best value that it reported. Runs without any stand last.
 
         Parameters
         ----------

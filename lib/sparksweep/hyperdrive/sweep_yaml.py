@@ -24,10 +24,7 @@ from sparksweep.hyperdrive.run_config import (
 from sparksweep.hyperdrive.samplers import sampling_from_yaml
 from sparksweep.hyperdrive.spaces import from_yaml
 
-__all__ = ["OWN_KEYS", "SweepYaml"]
-
-#: Keys of a file that Azure ML does not have.
-OWN_KEYS = ("output", "tracking_uri", "spark")
+__all__ = ["SweepYaml"]
 
 _REQUIRED = ("type", "trial", "search_space", "objective")
 _OTHERS = (
@@ -74,7 +71,7 @@ class SweepYaml:
     folder: Path
 
     def __post_init__(self) -> None:
-        check_keys("the sweep", self.values, _REQUIRED, (*_OTHERS, *_NAMES, *_UNUSED, *OWN_KEYS))
+        check_keys("the sweep", self.values, _REQUIRED, (*_OTHERS, *_NAMES, *_UNUSED))
         if self.values["type"] != "sweep":
             raise ConfigError(f"type: must be 'sweep', but {self.values['type']!r} was given")
         for name in ("trial", "search_space", "objective"):
@@ -190,8 +187,8 @@ class SweepYaml:
         text = str(path)
         if text.startswith("azureml:"):
             raise ConfigError(
-                f"{where}.path: {text} names an asset of an Azure ML workspace; give a path, or a URI such as "
-                "abfss://..."
+                f"{where}.path: {text} names an asset of an Azure ML workspace; give a path, or a URI such "
+                "as abfss://..."
             )
         return text if "://" in text else str(self.folder / text)
 

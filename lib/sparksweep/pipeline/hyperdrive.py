@@ -1,4 +1,4 @@
-"""A HyperDrive job: a sweep in the YAML of Azure ML v2 -> child runs -> the sweep's folder and its history."""
+"""A HyperDrive job: a sweep in the YAML of Azure ML v2 -> child runs -> the sweep's folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 from xgboost import XGBClassifier, XGBRegressor
 
-from sparksweep.config import SweepOptions, load_config, parse_sweep_options, spark_section
+from sparksweep.config import SweepOptions, load_config, parse_sweep_options
 from sparksweep.errors import ConfigError, SparksweepError
-from sparksweep.history import History
 from sparksweep.hyperdrive.children import EVENTS, Event
 from sparksweep.hyperdrive.execution import execute, prepare
 from sparksweep.hyperdrive.results import SweepResults
@@ -19,6 +18,7 @@ from sparksweep.hyperdrive.run_config import EstimatorRunConfig
 from sparksweep.hyperdrive.sweep_yaml import SweepYaml
 from sparksweep.pipeline.command import exit_code, open_spark, say
 from sparksweep.pipeline.examples import find_examples
+from sparksweep.pipeline.run_history import open_history
 from sparksweep.report.run_folder import write_latest
 from sparksweep.search.runs import RunChooser
 from sparksweep.storage import open_store
@@ -33,11 +33,10 @@ def run_hyperdrive(description: str, default_config: Path, arguments: Sequence[s
         options = parse_sweep_options(description, default_config, arguments)
         try:
             asked = SweepYaml(options.values, options.path.parent)
-            spark_config = spark_section(options.values)
         except SparksweepError as error:
             raise type(error)(f"{options.path}: {error}") from None
-        uris = (options.values.get("output", "output"), *_uris(options.values))
-        with open_spark(spark_config, uris) as spark:
+        uris = (options.config.output, *_uris(options.values))
+        with open_spark(options.config.spark, uris) as spark:
             hyperdrive(asked, options, spark)
 
     return exit_code(work)
@@ -55,14 +54,14 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
     """
     if asked.unused:
         say(f"Not used on Spark: {', '.join(asked.unused)}")
-    output = open_store(str(options.values.get("output") or "output"), spark=spark)
+    output = open_store(options.config.output, spark=spark)
     output.check_writable()
     try:
         prepared = prepare(asked.config(_estimator(asked, spark)), spark)
     except ConfigError as error:
         raise ConfigError(f"{options.path}: {error}") from None
     with (
-        History.open(options.values.get("tracking_uri")) as history,
+        open_history(options.config.history) as history,
         RunChooser(
             output, fresh=options.fresh, resume=options.resume, say=say, codec=EVENTS, told=_told
         ) as runs,
@@ -88,7 +87,7 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
 
 
 def _estimator(asked: SweepYaml, spark: SparkSession) -> EstimatorRunConfig | None:
-    """Return what a trial cross-validates: the data, folds, metric and fixed parameters of a sweep job's file."""
+    """Return what a trial cross-validates: data, folds, metric and fixed parameters of a sweep job's file."""
     if asked.estimator_job is None:
         return None
     job = load_config(asked.estimator_job)

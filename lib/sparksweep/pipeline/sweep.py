@@ -16,6 +16,7 @@ from sparksweep.config import JobConfig, parse_options
 from sparksweep.errors import ConfigError
 from sparksweep.pipeline.command import exit_code, open_spark, say
 from sparksweep.pipeline.examples import Examples, find_examples
+from sparksweep.pipeline.run_history import open_history, record_search
 from sparksweep.report.run_folder import Predictions, Results, write_latest, write_run
 from sparksweep.report.table import screen_table
 from sparksweep.search import AllFitsFailedError, GridSearchCV
@@ -76,6 +77,9 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
         folder = output.child(run.run_id)
         write_run(folder, run.run_id, results)
         write_latest(output, run.run_id)
+    with open_history(config.history) as history:
+        if history is not None:
+            record_search(history, run.run_id, results, folder, config.search.parameters)
     say(_summary(results))
     say(f"\nThe run's folder: {folder.uri}")
     return folder.uri
