@@ -285,3 +285,22 @@ except SetupError as error:
     (told,) = run_script(tmp_path, script, [sys.executable], **environment)
     assert told.startswith("Spark did not start with Java ")
     assert all(key in told for key in (*conf, *environment))
+
+
+def test_a_session_whose_java_is_gone_ends_without_a_stack_trace():
+    """A signal to a whole process group, as `timeout` sends it, ends Java beside the driver."""
+    code = """
+import psutil
+from sparksweep.session import open_session
+
+with open_session("gone", master="local[1]", conf={"spark.ui.enabled": "false"}):
+    for java in psutil.Process().children(recursive=True):
+        if java.name() == "java":
+            java.kill()
+            java.wait()
+print("ended")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "ended\n"
+    assert f'File "{ROOT / "lib"}' not in done.stderr

@@ -48,6 +48,9 @@ from sparksweep.storage import Store
 
 __all__ = ["PreparedSweep", "execute", "prepare"]
 
+# Seconds for what the history does not know yet when the runs have ended, or are to be ended.
+_FILES_WITHIN = 20.0
+
 KnownRuns = Iterable[tuple[Mapping[str, Any], float]]
 
 
@@ -152,6 +155,7 @@ def execute(
             )
         sweep = Sweep(plan, runs.run_id, journal, recorder)
         shown.watch(sweep)
+        recorder.catch_up(sweep.children)
         server = opened.enter_context(_open_server(sweep, spark))
 
         def returned(one: Returned) -> None:
@@ -161,7 +165,11 @@ def execute(
         launcher = SparkLauncher(spark.sparkContext, prepared.trial, server.address, returned)
         with closing(launcher):
             begun(runs.run_id, sweep)
-            sweep.run(launcher)
+            try:
+                sweep.run(launcher)
+            finally:
+                if history is not None:
+                    history.flush(_FILES_WITHIN)  # it takes files from where the launcher has put them
             results = SweepResults(
                 runs.run_id,
                 sweep.children,
@@ -170,8 +178,6 @@ def execute(
                 seconds=sweep.seconds,
                 why_over=sweep.why_over,
             )
-            if history is not None:
-                history.flush(60.0)  # it takes files from where they lie until the launcher is closed
         results.write(store)
         if history is not None:
             _end_history(history, results)
@@ -207,7 +213,7 @@ def _script(
         else one.name
         if isinstance(one, NamedInput)
         else str(one)
-        for one in run.arguments
+        for one in run.arguments or ()
     ]
     _check_command(run, config, [one.name for one in inputs])
     trial = ScriptTrial(
@@ -279,12 +285,19 @@ def _estimator(
 
 def _described(config: HyperDriveConfig) -> dict[str, Any]:
     """Return what the history shows of a sweep's configuration."""
-    sampling = config.hyperparameter_sampling
-    return {
+    sampling, run, earlier = config.hyperparameter_sampling, config.trial, config.resume_from
+    told: dict[str, Any] = {
         "sampling_algorithm": sampling_to_yaml(sampling)["type"],
         "early_termination": (policy_to_yaml(config.early_termination) or {"type": "none"})["type"],
         "max_total_runs": config.max_total_runs,
     }
+    if isinstance(run, ScriptRunConfig) and run.arguments:
+        names = [one.name if isinstance(one, NamedInput) else str(one) for one in run.arguments]
+        told["arguments"] = json.dumps(names)
+    if earlier:
+        earlier = earlier if isinstance(earlier, list | tuple) else [earlier]
+        told["resume_from"] = json.dumps([one.id for one in earlier])
+    return told
 
 
 def _space_text(space: Mapping[str, Any]) -> str:

@@ -60,14 +60,8 @@ class SparkLauncher:
         self._threads: dict[str, threading.Thread] = {}
         self._cancelled: set[str] = set()
         self._is_closing = False
-
-    @property
-    def slots(self) -> int | None:
-        """How many runs Spark does at once; None where it takes more machines as there is more to do."""
-        if self._sc.getConf().get("spark.dynamicAllocation.enabled") == "true":
-            return None
-        cluster = Cluster.of(self._sc)
-        return max(1, cluster.cores // cluster.task_cpus)
+        #: How many runs Spark does at once; None where it takes more machines as there is more to do.
+        self.slots = _slots(sc)
 
     def start(self, run: str, setting: Mapping[str, Any], tries: int) -> None:
         """Start a run. This waits for nothing."""
@@ -114,6 +108,13 @@ class SparkLauncher:
             ended = Ended(FAILED, _told(error))
         if not self._is_closing:
             self._returned(Returned(run, ended, files))
+
+
+def _slots(sc: SparkContext) -> int | None:
+    if sc.getConf().get("spark.dynamicAllocation.enabled") == "true":
+        return None
+    cluster = Cluster.of(sc)
+    return max(1, cluster.cores // cluster.task_cpus)
 
 
 def _told(error: Exception) -> str:

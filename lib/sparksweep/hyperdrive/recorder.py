@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from sparksweep.errors import StorageError
 from sparksweep.history import History
@@ -18,6 +20,9 @@ from sparksweep.storage import Store
 __all__ = ["SweepRecorder"]
 
 _CHILDREN = "children"
+
+# Seconds for the files of a run to reach the history.
+_FILES_WITHIN = 60.0
 
 
 class SweepRecorder:
@@ -55,16 +60,28 @@ class SweepRecorder:
     def started(self, child: Child) -> None:
         """Take note that a run was sent to Spark, for the first time or again."""
         if self._history is not None:
-            self._history.start(
-                child.id,
-                experiment=self._experiment,
-                parent=self._sweep_id,
-                parameters={name: as_json(value) for name, value in child.setting.items()},
-                tags={STATUS_TAG: child.status, SETTING_TAG: json.dumps(as_json(child.setting))},
-            )
+            self._start(self._history, child)
             if child.tries > 1:
                 self._history.reset(child.id)
         self._show()
+
+    def catch_up(self, children: Sequence[Child]) -> None:
+        """Tell the history of runs that had ended, where the driver before has gone before it knew."""
+        if self._history is None:
+            return
+        for child in children:
+            known = self._history.find(child.id, self._experiment) if child.has_ended else None
+            if not child.has_ended or (known is not None and known.status in TO_MLFLOW.values()):
+                continue
+            self._start(self._history, child)
+            self._history.reset(child.id)
+            for metric in child.metrics:
+                self._history.log(child.id, metric.name, metric.value, metric.step, metric.time)
+            with tempfile.TemporaryDirectory() as folder:
+                _fetch(self._folder(child.id), Path(folder))
+                self._history.add_files(child.id, Path(folder))
+                self._end(self._history, child)
+                self._history.flush(_FILES_WITHIN)
 
     def heard(self, child: Child, event: Event, *, is_new_attempt: bool) -> None:
         """Take note that a run lives, or has logged something."""
@@ -79,8 +96,7 @@ class SweepRecorder:
 
     def keep(self, returned: Returned) -> None:
         """Put the files of a run to where they stay. To be called in the run's own thread, before its end."""
-        number = returned.run.rpartition("_")[2]
-        store = self._store.child(_CHILDREN).child(number)
+        store = self._folder(returned.run)
         try:
             for path in sorted(returned.files.rglob("*")):
                 if path.is_file():
@@ -102,13 +118,37 @@ class SweepRecorder:
         if child.status == FAILED:
             warnings.warn(f"{child.id} failed: {_sentence(child.error)}", RuntimeWarning, stacklevel=2)
         if self._history is not None:
-            told = {STATUS_TAG: child.status, **child.tags}
-            if child.error is not None:
-                told[ERROR_TAG] = _sentence(child.error)
-            own = {f"script.{name}": value for name, value in child.parameters.items()}
-            self._history.tag(child.id, {**told, **own})
-            self._history.end(child.id, TO_MLFLOW[child.status])
+            self._end(self._history, child)
         self._show()
+
+    def _start(self, history: History, child: Child) -> None:
+        history.start(
+            child.id,
+            experiment=self._experiment,
+            parent=self._sweep_id,
+            parameters={name: as_json(value) for name, value in child.setting.items()},
+            tags={STATUS_TAG: child.status, SETTING_TAG: json.dumps(as_json(child.setting))},
+        )
+
+    def _end(self, history: History, child: Child) -> None:
+        told = {STATUS_TAG: child.status, **child.tags}
+        if child.error is not None:
+            told[ERROR_TAG] = _sentence(child.error)
+        own = {f"script.{name}": value for name, value in child.parameters.items()}
+        history.tag(child.id, {**told, **own})
+        history.end(child.id, TO_MLFLOW[child.status])
+
+    def _folder(self, run: str) -> Store:
+        return self._store.child(_CHILDREN).child(run.rpartition("_")[2])
+
+
+def _fetch(store: Store, folder: Path) -> None:
+    """Copy the files of a store, and of the folders in it."""
+    for file in store.list():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / file.name).write_bytes(store.read(file.name))
+    for name in store.folders():
+        _fetch(store.child(name), folder / name)
 
 
 def _sentence(error: str | None) -> str:

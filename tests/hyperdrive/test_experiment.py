@@ -1,0 +1,269 @@
+"""Sweeps by the names of Azure ML's SDK: submitted, watched, asked, canceled, and found again later."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from xgboost import XGBClassifier
+
+from sparksweep.errors import ConfigError, SparksweepError
+from sparksweep.hyperdrive import (
+    BanditPolicy,
+    BayesianParameterSampling,
+    EstimatorRunConfig,
+    Experiment,
+    GridParameterSampling,
+    HyperDriveConfig,
+    HyperDriveRun,
+    MedianStoppingPolicy,
+    PrimaryMetricGoal,
+    RandomParameterSampling,
+    Run,
+    ScriptRunConfig,
+    Workspace,
+    choice,
+    uniform,
+)
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from sparksweep.hyperdrive import Run
+
+run = Run.get_context()
+rate = float(sys.argv[sys.argv.index("--rate") + 1])
+for step in range(4):
+    run.log("loss", rate / (step + 1))
+    time.sleep(0.02)
+run.log("n", 7)
+run.tag("kind", "toy")
+Path("outputs/model.txt").write_text(f"{rate:g}")
+time.sleep(float(sys.argv[sys.argv.index("--sleep") + 1]))
+"""
+
+
+@pytest.fixture(scope="module", name="workspace")
+def a_workspace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workspace")
+    return Workspace("toy", folder / "runs", f"sqlite:///{folder}/mlflow.db")
+
+
+@pytest.fixture(scope="module", name="source")
+def a_source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "train.py").write_text(SCRIPT)
+    return folder
+
+
+def config(source, sleep=0.0, **changes):
+    options = {
+        "hyperparameter_sampling": GridParameterSampling({"--rate": choice(4, 2, 8)}),
+        "primary_metric_name": "loss",
+        "primary_metric_goal": PrimaryMetricGoal.MINIMIZE,
+        "max_total_runs": 10,
+        "run_config": ScriptRunConfig(source, "train.py", ["--sleep", sleep]),
+        **changes,
+    }
+    return HyperDriveConfig(**options)
+
+
+@pytest.fixture(scope="module", name="done")
+def a_sweep_that_is_done(spark_session, workspace, source):
+    run = Experiment(workspace, "toys").submit(config(source), tags={"who": "me"})
+    run.wait_for_completion()
+    return run
+
+
+def test_children_by_their_primary_metric(done):
+    rows = done.get_children_sorted_by_primary_metric()
+    assert [(json.loads(row["hyperparameters"]), row["best_primary_metric"]) for row in rows] == [
+        ({"--rate": 2}, 0.5),
+        ({"--rate": 4}, 1.0),
+        ({"--rate": 8}, 2.0),
+    ]
+    assert {row["status"] for row in rows} == {"Completed"}
+    assert [row["run_id"] for row in rows] == [f"{done.id}_{number}" for number in (1, 0, 2)]
+    assert done.get_children_sorted_by_primary_metric(top=1) == rows[:1]
+    assert done.get_children_sorted_by_primary_metric(reverse=True) == rows[::-1]
+    assert [child.id for child in done.get_children()] == [f"{done.id}_{number}" for number in (2, 1, 0)]
+    assert done.get_hyperparameters()[f"{done.id}_2"] == '{"--rate": 8}'
+
+
+def test_the_best_run(done, tmp_path, monkeypatch):
+    best = done.get_best_run_by_primary_metric()
+    assert best.id == f"{done.id}_1"
+    assert best.parent.id == done.id
+    assert best.get_metrics() == {"loss": [2.0, 1.0, 2 / 3, 0.5], "n": 7.0}
+    assert best.get_metrics("n") == {"n": 7.0}
+    assert done.get_metrics()[best.id] == best.get_metrics()
+    assert best.get_status() == "Completed"
+    assert best.get_tags()["kind"] == "toy"
+    details = best.get_details()
+    assert details["runDefinition"]["arguments"] == ["--rate", "2"]
+    assert details["endTimeUtc"] > details["startTimeUtc"]
+    assert best.get_file_names() == ["outputs/model.txt", "user_logs/std_log.txt"]
+    best.download_file("outputs/model.txt", tmp_path / "best.txt")
+    assert (tmp_path / "best.txt").read_text() == "2"
+    best.download_files("outputs", tmp_path / "all")
+    assert (tmp_path / "all" / "outputs" / "model.txt").read_text() == "2"
+    monkeypatch.chdir(tmp_path)
+    best.download_file("outputs/model.txt")
+    assert (tmp_path / "model.txt").exists()
+
+
+def test_the_sweep_itself(done):
+    assert done.get_status() == "Completed"
+    assert done.get_tags()["who"] == "me"
+    assert done.parent is None
+    assert done.hyper_drive_config.max_total_runs == 10
+    with pytest.raises(ConfigError, match="the history has no run"):
+        Run(done.experiment, "another").get_status()
+
+
+def test_another_process_finds_it_again(done, workspace):
+    code = f"""
+from sparksweep.hyperdrive import Experiment, HyperDriveRun, Workspace
+workspace = Workspace("toy", {workspace.output!r}, {workspace.tracking_uri!r})
+(run,) = Experiment(workspace, "toys").get_runs()
+best = run.get_best_run_by_primary_metric()
+print(run.id, best.id, best.get_metrics("n"), run.get_status(), run.wait_for_completion()["status"])
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.split() == [done.id, f"{done.id}_1", "{'n':", "7.0}", "Completed", "Completed"]
+
+
+def test_output_is_shown(spark_session, workspace, source, capsys):
+    one = GridParameterSampling({"--rate": choice(3)})
+    run = Experiment(workspace, "shown").submit(config(source, hyperparameter_sampling=one))
+    run.wait_for_completion(show_output=True)
+    out = capsys.readouterr().out
+    assert f"RunId: {run.id}" in out
+    assert "best 0.75 (0)" in out
+    assert out.endswith("Status: Completed\n")
+
+
+def test_a_sweep_is_canceled(spark_session, workspace, source):
+    sampling = RandomParameterSampling({"--rate": uniform(1, 2)})
+    run = Experiment(workspace, "canceled").submit(
+        config(source, sleep=100.0, hyperparameter_sampling=sampling, max_total_runs=50)
+    )
+    while not any("loss" in metrics for metrics in run.get_metrics().values()):
+        time.sleep(0.2)
+    assert run.get_status() == "Running"
+    run.cancel()
+    assert run.wait_for_completion()["status"] == "Canceled"
+    rows = run.get_children_sorted_by_primary_metric()
+    assert {row["status"] for row in rows} == {"Canceled"}
+    assert len(rows) == spark_session.sparkContext.defaultParallelism
+    assert run.get_best_run_by_primary_metric(include_canceled=False) is None
+    assert run.get_best_run_by_primary_metric() is not None
+    # What had been written is brought back.
+    assert "outputs/model.txt" in run.get_best_run_by_primary_metric().get_file_names()
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_a_sweep_that_comes_to_nothing(spark_session, workspace, source):
+    run = Experiment(workspace, "nothing").submit(
+        config(source, run_config=ScriptRunConfig(source, command="python train.py"), primary_metric_name="x")
+    )
+    with pytest.raises(SparksweepError, match="no run logged the primary metric"):
+        run.wait_for_completion()
+    assert run.wait_for_completion(raise_on_error=False)["status"] == "Failed"
+    (child, *_) = run.get_children()
+    assert child.get_status() == "Failed"
+    assert "the script ended with exit code 1" in child.get_details()["error"]
+
+
+def test_a_sampler_is_told_of_earlier_sweeps(spark_session, workspace, source, done):
+    """The whole space is known: nothing is left to propose but what the earlier sweep did not have."""
+    sampling = BayesianParameterSampling({"--rate": choice(2, 4, 8, 16)}, seed=0)
+    experiment = Experiment(workspace, "warm")
+    warm = experiment.submit(config(source, hyperparameter_sampling=sampling, resume_from=done))
+    warm.wait_for_completion()
+    assert [json.loads(one) for one in warm.get_hyperparameters().values()] == [{"--rate": 16}]
+    children = [Run(experiment, f"{done.id}_{number}") for number in (0, 2)]
+    warm = experiment.submit(config(source, hyperparameter_sampling=sampling, resume_child_runs=children))
+    warm.wait_for_completion()
+    assert {json.loads(one)["--rate"] for one in warm.get_hyperparameters().values()} == {2, 16}
+    with pytest.raises(ConfigError, match="resume_from: 3 is no HyperDriveRun"):
+        experiment.submit(config(source, resume_from=3))
+    with pytest.raises(ConfigError, match="resume_child_runs"):
+        experiment.submit(config(source, resume_child_runs=[HyperDriveRun(experiment, done.id)]))
+
+
+def test_an_estimator(spark_session, workspace):
+    X, y = load_iris(return_X_y=True)
+    cv = StratifiedKFold(4, shuffle=True, random_state=1)
+    estimator = XGBClassifier(n_estimators=8, subsample=0.5, random_state=0, n_jobs=1)
+    run = Experiment(workspace, "iris").submit(
+        HyperDriveConfig(
+            GridParameterSampling({"max_depth": choice(1, 3)}),
+            "neg_log_loss",
+            PrimaryMetricGoal.MAXIMIZE,
+            max_total_runs=2,
+            policy=MedianStoppingPolicy(),
+            run_config=EstimatorRunConfig(estimator, X, y, cv=cv, scoring="neg_log_loss", interval=4),
+        )
+    )
+    run.wait_for_completion()
+    theirs = GridSearchCV(
+        estimator, {"max_depth": [1, 3], "n_estimators": [4, 8]}, cv=cv, scoring="neg_log_loss"
+    ).fit(X, y)
+    scores = theirs.cv_results_["mean_test_score"].reshape(2, 2)
+    for number in range(2):
+        found = Run(run.experiment, f"{run.id}_{number}").get_metrics("neg_log_loss")["neg_log_loss"]
+        np.testing.assert_array_equal(found, scores[number])
+
+
+def test_an_estimator_without_rounds_reports_once(spark_session, workspace):
+    X, y = load_iris(return_X_y=True)
+    run = Experiment(workspace, "iris").submit(
+        HyperDriveConfig(
+            GridParameterSampling({"C": choice(0.1, 10.0)}),
+            "accuracy",
+            PrimaryMetricGoal.MAXIMIZE,
+            max_total_runs=2,
+            policy=BanditPolicy(slack_factor=0.5),
+            run_config=EstimatorRunConfig(LogisticRegression(max_iter=500), X, y, cv=3),
+        )
+    )
+    run.wait_for_completion()
+    theirs = GridSearchCV(LogisticRegression(max_iter=500), {"C": [0.1, 10.0]}, cv=3).fit(X, y)
+    found = {
+        json.loads(one)["C"]: run.get_metrics()[child]["accuracy"]
+        for child, one in run.get_hyperparameters().items()
+    }
+    assert found == dict(zip([0.1, 10.0], theirs.cv_results_["mean_test_score"], strict=True))
+
+
+def test_what_cannot_be_submitted(spark_session, workspace, source):
+    experiment = Experiment(workspace, "refused")
+    with pytest.raises(ConfigError, match="wrap it in a HyperDriveConfig"):
+        experiment.submit(ScriptRunConfig(source, "train.py"))
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ConfigError, match="LogisticRegression has no parameter 'depth'"):
+        experiment.submit(
+            config(
+                source,
+                hyperparameter_sampling=GridParameterSampling({"depth": choice(1)}),
+                run_config=EstimatorRunConfig(LogisticRegression(), X, y),
+            )
+        )
+
+
+def test_workspaces(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Workspace.from_config().name == "local"
+    (tmp_path / "config.json").write_text('{"subscription_id": "s", "workspace_name": "theirs"}')
+    assert Workspace.from_config().name == "theirs"
+    (tmp_path / "torn.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"torn\.json: this is no config\.json"):
+        Workspace.from_config("torn.json")
