@@ -18,7 +18,7 @@ UNUSED := --no-emit-package nvidia-nccl-cu12 --no-emit-package nvidia-nccl-cu13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help sweep chaos test test-hdinsight test-newest test-matrix test-sklearn setup setup-test lint format types dataset bench-features bench-search java bare lock clean
+.PHONY: help sweep hyperdrive history chaos test test-hdinsight test-newest test-matrix test-sklearn setup setup-test lint format types dataset bench-features bench-search bench-hyperdrive java bare lock clean
 
 help: ## say what there is (the default)
 	@sed -n -E 's/^([a-z-]+):.*## (.*)$$/\1 \2/p' Makefile | while read -r name what; do \
@@ -26,6 +26,12 @@ help: ## say what there is (the default)
 
 sweep: $(INSTALLED) ## run a small distributed sweep from CSVs to ranked results
 	@$(BIN)/python jobs/distributed_sweep.py --config conf/sweep.yml
+
+hyperdrive: $(INSTALLED) ## run a small HyperDrive sweep of a training script
+	@$(BIN)/python jobs/hyperdrive.py
+
+history: $(INSTALLED) ## open MLflow's page on the newest sweep; Ctrl-C ends it
+	@$(FROM_LIB) $(BIN)/python -m sparksweep.history.page $(OPTIONS)
 
 test: setup-test ## run all checks: lint, format, types, tests
 	@$(BIN)/ruff check .
@@ -74,6 +80,9 @@ bench-features: $(INSTALLED) ## measure the feature sets against DuckDB and pand
 bench-search: $(INSTALLED) ## measure the search against six others; OPTIONS=--help tells more
 	@$(FROM_LIB) $(BIN)/python tests/bench/environments.py
 	@$(FROM_LIB) $(BIN)/python tests/bench/bench_search.py $(OPTIONS)
+
+bench-hyperdrive: $(INSTALLED) ## measure samplers and early termination against Optuna's; OPTIONS=--help tells more
+	@$(FROM_LIB) $(BIN)/python tests/bench/bench_hyperdrive.py $(OPTIONS)
 
 java: $(INSTALLED) ## say which Java Spark gets here
 	@$(FROM_LIB) $(BIN)/python -m sparksweep.java > /dev/null

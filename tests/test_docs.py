@@ -20,14 +20,16 @@ COMMANDS = [text.strip() for language, text in BLOCKS if language == "bash"]
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
-def test_snippet(spark_session, snippet, capsys):
+def test_snippet(spark_session, snippet, capsys, tmp_path, monkeypatch):
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
     exec(snippet, {})
     assert capsys.readouterr().out
 
 
 def test_there_are_snippets_and_commands():
-    assert len(SNIPPETS) == 2
-    assert len(COMMANDS) == 5
+    assert len(SNIPPETS) == 3
+    assert len(COMMANDS) == 8
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make ")])
@@ -41,7 +43,7 @@ def test_make_target(command):
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("make ")])
 def test_command(command, tmp_path):
-    for name in ("jobs", "lib", "conf", "spark_dependencies.yml"):
+    for name in ("jobs", "lib", "conf", "docs", "spark_dependencies.yml"):
         source = ROOT / name
         shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy(source, tmp_path / name)
     command = command.replace(".venv/bin/python", sys.executable)
@@ -57,11 +59,11 @@ def test_command(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "The run's folder" in done.stdout
-    assert (tmp_path / "output" / "latest.txt").exists()
+    assert [*(tmp_path / "output").rglob("latest.txt")]
 
 
 def test_every_file_that_the_readme_names_exists():
-    names = set(re.findall(r"\]\(([\w./]+)\)", README)) | set(
+    names = set(re.findall(r"\]\(([\w./-]+)\)", README)) | set(
         re.findall(r"(?:jobs|conf|docs)/\w+\.\w+", README)
     )
     assert names
