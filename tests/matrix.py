@@ -36,9 +36,10 @@ ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache"
 
 CORE = [
-    *("tests/search", "tests/features", "tests/data", "tests/hyperdrive", "tests/report"),
+    *("tests/search", "tests/features", "tests/data", "tests/history", "tests/hyperdrive", "tests/report"),
     *("tests/test_config.py", "tests/test_session.py", "tests/test_java.py"),
     *(
+        "tests/test_hyperdrive.py",
         "tests/test_own_data.py",
         "tests/test_pipeline.py",
         "tests/test_score.py",
@@ -50,6 +51,7 @@ SMOKE = [
     "tests/search/test_grid.py::test_equals_scikit_learn[dense]",
     "tests/search/test_grid.py::test_equals_scikit_learn[sparse xgboost]",
     "tests/test_pipeline.py::test_a_run_leaves_its_files_and_scikit_learns_numbers",
+    "tests/test_hyperdrive.py::test_an_estimator_has_the_scores_of_the_grid_search",
 ]
 
 # Of the development tools, those that the tests above import.

@@ -223,6 +223,28 @@ def test_an_estimator(spark_session, workspace):
         np.testing.assert_array_equal(found, scores[number])
 
 
+def test_weights_go_where_the_grid_search_sends_them(spark_session, workspace):
+    X, y = load_iris(return_X_y=True)
+    weights = np.linspace(0.1, 3.0, len(y))
+    estimator = XGBClassifier(n_estimators=4, random_state=0, n_jobs=1)
+    run = Experiment(workspace, "iris").submit(
+        HyperDriveConfig(
+            GridParameterSampling({"max_depth": choice(2)}),
+            "accuracy",
+            PrimaryMetricGoal.MAXIMIZE,
+            max_total_runs=1,
+            run_config=EstimatorRunConfig(
+                estimator, X, y, cv=3, scoring="neg_log_loss", fit_params={"sample_weight": weights}
+            ),
+        )
+    )
+    run.wait_for_completion()
+    theirs = GridSearchCV(estimator, {"max_depth": [2]}, cv=3, scoring="neg_log_loss")
+    theirs.fit(X, y, sample_weight=weights)
+    (found,) = run.get_metrics().values()
+    assert found == {"accuracy": theirs.cv_results_["mean_test_score"][0]}
+
+
 def test_an_estimator_without_rounds_reports_once(spark_session, workspace):
     X, y = load_iris(return_X_y=True)
     run = Experiment(workspace, "iris").submit(

@@ -13,10 +13,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 from sklearn import get_config
-from sklearn.base import clone, is_classifier
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
+from sklearn.base import clone
 
 from sparksweep.errors import ConfigError
 from sparksweep.history import History
@@ -38,18 +35,19 @@ from sparksweep.hyperdrive.snapshot import take_snapshot
 from sparksweep.hyperdrive.spaces import to_yaml
 from sparksweep.hyperdrive.sweep import Plan, Sweep
 from sparksweep.hyperdrive.tags import GOAL_TAG, PRIMARY_TAG, STATUS_TAG, TO_MLFLOW
+from sparksweep.search import GridSearchCV
 from sparksweep.search.fingerprint import Fingerprint, fingerprint_of
 from sparksweep.search.resources import Cluster
-from sparksweep.search.rows import split_metadata
 from sparksweep.search.runs import RunChooser
 from sparksweep.search.threads import Threads
-from sparksweep.search.workbench import SearchData
 from sparksweep.storage import Store
 
 __all__ = ["PreparedSweep", "execute", "prepare"]
 
 # Seconds for what the history does not know yet when the runs have ended, or are to be ended.
 _FILES_WITHIN = 20.0
+
+_PORT = "spark.sparksweep.port"
 
 KnownRuns = Iterable[tuple[Mapping[str, Any], float]]
 
@@ -195,11 +193,12 @@ def _end_history(history: History, results: SweepResults) -> None:
 
 
 def _open_server(sweep: Sweep, spark: SparkSession) -> ReportServer:
-    """Listen where Spark's own driver does."""
+    """Listen where Spark's own driver does, at any port or that of ``spark.sparksweep.port``."""
     conf = spark.sparkContext.getConf()
+    port = int(conf.get(_PORT) or 0)
     known_as = conf.get("spark.driver.host") or "127.0.0.1"
     host = conf.get("spark.driver.bindAddress") or known_as
-    return ReportServer(sweep.hear, host=host, known_as=known_as)
+    return ReportServer(sweep.hear, host=host, port=port, known_as=known_as)
 
 
 def _script(
@@ -252,11 +251,8 @@ def _estimator(
     for name in config.hyperparameter_sampling.parameter_space:
         if name not in names:
             raise ConfigError(f"parameter_space: {type(run.estimator).__name__} has no parameter {name!r}")
-    X, y = indexable(run.X, run.y)
-    data = SearchData(X, y, split_metadata(X, dict(run.fit_params)), {})
-    splitter = check_cv(run.cv, y, classifier=is_classifier(run.estimator))
-    folds = list(splitter.split(X, y))
-    scorer = check_scoring(run.estimator, scoring=run.scoring)
+    search = GridSearchCV(run.estimator, {}, scoring=run.scoring, cv=run.cv)
+    data, folds, scorer = search.cross_validation(run.X, run.y, **run.fit_params)
     allotment = Cluster.of(spark.sparkContext).allot(run.threads, None, config.max_total_runs, gpu=False)
     threads: Threads = allotment.threads
     trial = EstimatorTrial(

@@ -38,7 +38,7 @@ from sparksweep.search.callbacks import SearchCallbacks, tears_down
 from sparksweep.search.evaluation import Evaluation
 from sparksweep.search.journal import JournalOpener
 from sparksweep.search.rows import split_metadata
-from sparksweep.search.workbench import SearchData
+from sparksweep.search.workbench import Fold, SearchData
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
@@ -82,20 +82,19 @@ class _SparkSearch:
             search._validate_params()
         scorers, refit_metric = search._get_scorers()
         X, y = indexable(X, y)
-        routed = search._get_routed_params_for_fit(split_metadata(X, params))
+        data, splitter, of_split = self._routed(X, y, params)
         callbacks = SearchCallbacks(self, X, y, params)
-        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        self.n_splits_ = splitter.get_n_splits(X, y, **routed.splitter.split)
+        self.n_splits_ = splitter.get_n_splits(X, y, **of_split)
         base_estimator = clone(self.estimator)
 
         with Evaluation(
             self,
             base_estimator,
-            SearchData(X, y, routed.estimator.fit, routed.scorer.score),
+            data,
             scorers,
             self._metrics(),
             self._task_limit,
-            lambda cv: list((cv or splitter).split(X, y, **routed.splitter.split)),
+            lambda cv: list((cv or splitter).split(X, y, **of_split)),
         ) as evaluation:
             callbacks.run_search(evaluation)
             self._take_results(evaluation, scorers, refit_metric)
@@ -105,6 +104,25 @@ class _SparkSearch:
                     self._refit(evaluation, best)
         callbacks.end()
         return self
+
+    def cross_validation(self, X: Any, y: Any = None, **params: Any) -> tuple[SearchData, list[Fold], Any]:
+        """Return what each candidate is fitted and scored on: the data, the folds and the scorer.
+
+        The parameters are those of :meth:`fit`.
+        """
+        search: Any = self
+        scorer, _ = search._get_scorers()
+        X, y = indexable(X, y)
+        data, splitter, of_split = self._routed(X, y, params)
+        return data, list(splitter.split(X, y, **of_split)), scorer
+
+    def _routed(self, X: Any, y: Any, params: Mapping[str, Any]) -> tuple[SearchData, Any, dict[str, Any]]:
+        """Return the data with the metadata of the fits and the scores, the splitter, and its metadata."""
+        search: Any = self
+        routed = search._get_routed_params_for_fit(split_metadata(X, params))
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        data = SearchData(X, y, routed.estimator.fit, routed.scorer.score)
+        return data, splitter, dict(routed.splitter.split)
 
     def _take_results(self, evaluation: Evaluation, scorers: Any, refit_metric: Any) -> None:
         search: Any = self
