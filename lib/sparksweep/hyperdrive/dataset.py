@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import SparkSession
 
-    from sparksweep.storage import Store
+    from sparksweep.storage import Store, StoredFile
 
 __all__ = ["Dataset", "FoundFile", "InputDataset", "NamedInput"]
 
@@ -23,10 +23,11 @@ Kind = Literal["csv", "parquet", "files", "folder"]
 
 @dataclass(frozen=True)
 class InputDataset:
-    """A dataset whose files lie on this machine."""
+    """A dataset whose files lie on this machine, all of them below ``folder``."""
 
     kind: Kind
     paths: tuple[Path, ...]
+    folder: Path
 
     def to_pandas_dataframe(self) -> pd.DataFrame:
         """Return the rows of all files, one after the other.
@@ -111,14 +112,18 @@ class Dataset:
         return NamedInput(name, self)
 
     def find(self, spark: SparkSession | None) -> list[FoundFile]:
-        """Return the files, by name.
+        """Return the files, by name; of a folder all that lie in it.
+
+        Of a dataset of rows these are the files that lie directly in it, and whose names do not begin with
+        ``_`` as those do that Spark leaves.
 
         Raises
         ------
         StorageError
             If there is none under some path.
         """
-        return [file for uri in self.uris for file in _find(uri, spark)]
+        is_of_rows = self.kind in ("csv", "parquet")
+        return [file for uri in self.uris for file in _find(uri, spark, is_of_rows=is_of_rows)]
 
     def to_pandas_dataframe(self, spark: SparkSession | None = None) -> pd.DataFrame:
         """Return the rows on this machine.
@@ -133,9 +138,10 @@ class Dataset:
         with tempfile.TemporaryDirectory() as folder:
             paths = []
             for number, file in enumerate(self.find(spark)):
-                paths.append(Path(folder, f"{number}"))
+                # pandas tells by its name whether a file is compressed.
+                paths.append(Path(folder, f"{number}-{Path(file.name).name}"))
                 paths[-1].write_bytes(file.store.read(file.name))
-            return InputDataset(self.kind, tuple(paths)).to_pandas_dataframe()
+            return InputDataset(self.kind, tuple(paths), Path(folder)).to_pandas_dataframe()
 
 
 @dataclass(frozen=True)
@@ -178,17 +184,25 @@ def _uris(path: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
     return tuple(map(str, paths))
 
 
-def _find(uri: str, spark: SparkSession | None) -> list[FoundFile]:
+def _find(uri: str, spark: SparkSession | None, *, is_of_rows: bool) -> list[FoundFile]:
     from sparksweep.storage import open_file, open_store  # noqa: PLC0415 - not for a script
 
     store, name = open_file(uri, spark=spark)
     if any(sign in name for sign in "*?["):
-        names = [file for file in store.list() if fnmatch.fnmatch(file.name, name)]
+        files = [file for file in store.list() if fnmatch.fnmatch(file.name, name)]
     elif store.exists(name):
-        names = [store.stat(name)]
+        files = [store.stat(name)]
     else:
         store = open_store(uri, spark=spark)
-        names = [file for file in store.list() if not file.name.startswith(("_", "."))]
-    if not names:
+        files = list(store.list() if is_of_rows else _below(store))
+        files = [file for file in files if not is_of_rows or not file.name.startswith("_")]
+    if not files:
         raise StorageError(f"{uri}: there is no such file, and no folder with files")
-    return [FoundFile(store, file.name, f"{file.size} {file.version}") for file in names]
+    return [FoundFile(store, file.name, f"{file.size} {file.version}") for file in files]
+
+
+def _below(store: Store, prefix: str = "") -> Iterator[StoredFile]:
+    for file in store.list():
+        yield replace(file, name=f"{prefix}{file.name}")
+    for name in store.folders():
+        yield from _below(store.child(name), f"{prefix}{name}/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,11 +37,12 @@ class PackedFile:
 
 @dataclass(frozen=True)
 class PackedInput:
-    """A named input, ready to be sent."""
+    """A named input, ready to be sent. ``folder`` is that of its files where no bytes are sent."""
 
     name: str
     kind: Kind
     files: tuple[PackedFile, ...]
+    folder: Path | None
 
     @property
     def digest(self) -> str:
@@ -65,15 +67,17 @@ def pack(inputs: Sequence[NamedInput], spark: SparkSession) -> tuple[PackedInput
 
 
 def _pack(one: NamedInput, spark: SparkSession, *, is_local: bool) -> PackedInput:
-    files = []
+    files, roots = [], set()
     for number, file in enumerate(one.dataset.find(spark)):
-        name = f"{number:04}/{Path(file.name).name}" if len(one.dataset.uris) > 1 else Path(file.name).name
+        name = f"{number:04}/{file.name}" if len(one.dataset.uris) > 1 else file.name
         if is_local and isinstance(file.store, LocalStore):
+            roots.add(file.store.root)
             files.append(PackedFile(name, file.version, path=file.store.path(file.name)))
         else:
             content = np.frombuffer(file.store.read(file.name), np.uint8)
             files.append(PackedFile(name, file.version, content=content))
-    return PackedInput(one.name, one.dataset.kind, tuple(files))
+    folder = None if any(file.path is None for file in files) else Path(os.path.commonpath(roots))
+    return PackedInput(one.name, one.dataset.kind, tuple(files), folder)
 
 
 @contextmanager
@@ -84,6 +88,7 @@ def unpacked(inputs: Sequence[PackedInput]) -> Iterator[Mapping[str, InputDatase
             one.name: InputDataset(
                 one.kind,
                 tuple(file.path or folder / one.name / file.name for file in one.files),
+                one.folder or folder / one.name,
             )
             for one in inputs
         }
@@ -117,6 +122,7 @@ def _write(inputs: Sequence[PackedInput], folder: Path) -> None:
                 path = growing / one.name / file.name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(file.content.data)
+                path.chmod(0o444)  # all runs of this host share it
     (growing / ".used").touch()
     growing.rename(folder)
 

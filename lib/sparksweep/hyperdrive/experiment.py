@@ -95,7 +95,7 @@ class Experiment:
 
         live.thread = threading.Thread(target=work, name="sweep")
         live.thread.start()
-        return HyperDriveRun(self, live.wait_for_id(), config=config, live=live)
+        return HyperDriveRun(self, live.wait_for_id(), config, live=live)
 
     def get_runs(self) -> Iterator[HyperDriveRun]:
         """Yield the sweeps of this experiment, the newest first."""

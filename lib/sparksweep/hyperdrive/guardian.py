@@ -58,6 +58,4 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 def guard() -> NoReturn:
     """Run the command that the arguments of this process are, and end with its exit code."""
-    status = main(sys.argv[1:])
-    sys.stderr.flush()
-    os._exit(status)  # the watching thread waits for its input for ever
+    sys.exit(main(sys.argv[1:]))

@@ -16,15 +16,17 @@ INPUTS = "SPARKSWEEP_INPUTS"
 
 def write_inputs(inputs: Mapping[str, InputDataset]) -> str:
     """Return the text that :func:`read_inputs` reads."""
-    return json.dumps(
-        {name: {"kind": one.kind, "paths": list(map(str, one.paths))} for name, one in inputs.items()}
-    )
+    content = {
+        name: {"kind": one.kind, "paths": list(map(str, one.paths)), "folder": str(one.folder)}
+        for name, one in inputs.items()
+    }
+    return json.dumps(content)
 
 
 def read_inputs(environ: Mapping[str, str]) -> dict[str, InputDataset]:
     """Return the inputs that an environment names; none outside a sweep."""
     content = json.loads(environ.get(INPUTS, "{}"))
     return {
-        name: InputDataset(one["kind"], tuple(Path(path) for path in one["paths"]))
+        name: InputDataset(one["kind"], tuple(map(Path, one["paths"])), Path(one["folder"]))
         for name, one in content.items()
     }

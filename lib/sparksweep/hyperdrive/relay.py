@@ -2,11 +2,12 @@
 
 Azure ML is spoken with in the same language. So a script that calls ``mlflow.log_metric`` is heard without a
 change of it, and our own :class:`~sparksweep.hyperdrive.context.ScriptRun` needs no language of ours. Files
-that the script logs go to a local folder. Whatever of MLflow is not known here is refused as MLflow's own
-server refuses it.
+that the script logs go to a local folder, and so do models.
 
-The REST API is described at https://mlflow.org/docs/latest/rest-api.html. All runs that a script begins are
-one: the child run.
+The REST API is described at https://mlflow.org/docs/latest/rest-api.html. All runs that a script begins, also
+nested ones, are one: the child run. What a script logs it can read again. All else is refused with
+``ENDPOINT_NOT_FOUND``, as MLflow's own server refuses what it does not know: to search runs, to register
+models, traces. A model is found by the URI that ``log_model`` returns, not by ``runs:/``.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ import json
 import secrets
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from sparksweep.hyperdrive.metrics import Metric
 
@@ -40,6 +41,9 @@ _LONGEST = 4 << 20
 
 # Seconds between two looks whether the server is to end.
 _LOOK_EVERY = 0.05
+
+# Tags that MLflow sets for itself, and reads in its own way, such as the name and the parent of a run.
+_MLFLOWS = "mlflow."
 
 # Characters of a name and of a parameter, MLflow's own bounds.
 _NAME, _TEXT = 250, 6000
@@ -72,11 +76,10 @@ class Relay:
         self._artifacts = artifacts
         self._log = log
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
+        self._metrics: dict[str, list[Metric]] = {}
         self._parameters: dict[str, str] = {}
         self._tags: dict[str, str] = {}
         self._models: dict[str, dict[str, Any]] = {}
-        self._last: dict[str, Metric] = {}
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_LOOK_EVERY,), name="relay", daemon=True
@@ -99,9 +102,10 @@ class Relay:
 
     @property
     def logged(self) -> Logged:
-        """What was logged so far."""
+        """What was logged so far, without the tags that MLflow's client sets for itself."""
         with self._lock:
-            return Logged(dict(self._parameters), dict(self._tags))
+            own = {key: value for key, value in self._tags.items() if not key.startswith(_MLFLOWS)}
+            return Logged(dict(self._parameters), own)
 
     def answer(self, method: str, path: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer to a request; None if it is not known here."""
@@ -127,22 +131,24 @@ class Relay:
         return {}
 
     def _take(self, metrics: list[Mapping[str, Any]]) -> None:
-        taken = []
-        for metric in metrics:
-            name = str(metric["key"])[:_NAME]
-            self._counts[name] += 1
-            # MLflow's client says 0 where the script gives no step.
-            step = int(metric.get("step") or 0) or self._counts[name] - 1
-            taken.append(
-                Metric(
-                    name,
-                    float(metric["value"]),
-                    step,
-                    float(metric.get("timestamp") or 1000 * time.time()) / 1000,
-                )
-            )
-            self._last[name] = taken[-1]
-        self._log(taken)
+        taken: list[Metric] = []
+        try:
+            taken.extend(filter(None, map(self._new, metrics)))
+        finally:
+            self._log(taken)  # as MLflow: what stands before a wrong one counts
+
+    def _new(self, metric: Mapping[str, Any]) -> Metric | None:
+        name = str(metric["key"])[:_NAME]
+        before = self._metrics.setdefault(name, [])
+        # MLflow's client says 0 where the script gives no step.
+        given = int(metric.get("step") or 0)
+        moment = float(metric.get("timestamp") or 1000 * time.time()) / 1000
+        new = Metric(name, float(metric["value"]), given or len(before), moment)
+        # With a model MLflow's client logs the run's metrics once more, under the steps that it has read.
+        if metric.get("model_id") and any(map(partial(_is_same, replace(new, step=given)), before)):
+            return None
+        before.append(new)
+        return new
 
     def _log_parameter(self, content: Mapping[str, Any]) -> dict[str, Any]:
         self._parameters[str(content["key"])[:_NAME]] = str(content["value"])[:_TEXT]
@@ -152,13 +158,20 @@ class Relay:
         self._tags[str(content["key"])[:_NAME]] = str(content["value"])[:_TEXT]
         return {}
 
+    def _delete_tag(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        self._tags.pop(str(content["key"]), None)
+        return {}
+
     def _get_run(self, _: Mapping[str, Any]) -> dict[str, Any]:
         pairs = {
             kind: [{"key": key, "value": value} for key, value in entries.items()]
             for kind, entries in (("params", self._parameters), ("tags", self._tags))
         }
-        metrics = [_as_mlflow(metric) for metric in self._last.values()]
+        metrics = [_as_mlflow(max(values, key=_moment)) for values in self._metrics.values() if values]
         return {"run": {"info": self._info(), "data": {"metrics": metrics, **pairs}, "inputs": {}}}
+
+    def _get_history(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        return {"metrics": [_as_mlflow(metric) for metric in self._metrics.get(content["metric_key"], ())]}
 
     def _update_run(self, _: Mapping[str, Any]) -> dict[str, Any]:
         return {"run_info": self._info()}
@@ -218,7 +231,8 @@ class Relay:
         "/runs/get": _get_run,
         "/runs/create": _get_run,
         "/runs/update": _update_run,
-        "/runs/delete-tag": _nothing,
+        "/runs/delete-tag": _delete_tag,
+        "/metrics/get-history": _get_history,
         "/runs/log-inputs": _nothing,
         "/runs/log-model": _nothing,
         "/runs/outputs": _nothing,
@@ -228,11 +242,19 @@ class Relay:
     }
 
 
+def _moment(metric: Metric) -> tuple[int, float]:
+    return metric.step, metric.time
+
+
+def _is_same(one: Metric, other: Metric) -> bool:
+    return _as_mlflow(one) == _as_mlflow(other)
+
+
 def _as_mlflow(metric: Metric) -> dict[str, Any]:
     # As protobuf writes what JSON does not know.
     special = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
     value = special.get(str(metric.value), metric.value)
-    return {"key": metric.name, "value": value, "step": metric.step, "timestamp": int(1000 * metric.time)}
+    return {"key": metric.name, "value": value, "step": metric.step, "timestamp": round(1000 * metric.time)}
 
 
 class _Server(ThreadingHTTPServer):
@@ -253,7 +275,7 @@ def _handler(relay: Relay) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return self._send(HTTPStatus.LENGTH_REQUIRED, _error("INVALID_PARAMETER_VALUE"))
             if (size := int(length)) > _LONGEST:
-                # Read, so that the client hears the answer; else it takes the way for broken, and tries again.
+                # Read, so that the client hears the answer; else the way seems broken, and it tries again.
                 self.close_connection = True
                 if is_known:
                     self._skip(size)
@@ -262,8 +284,9 @@ def _handler(relay: Relay) -> type[BaseHTTPRequestHandler]:
             if not is_known:
                 return self._send(HTTPStatus.UNAUTHORIZED, _error("UNAUTHENTICATED"))
             try:
-                content = json.loads(body or b"{}")
-                answer = relay.answer(self.command, urlsplit(self.path).path, content)
+                place = urlsplit(self.path)
+                content = {**dict(parse_qsl(place.query)), **json.loads(body or b"{}")}
+                answer = relay.answer(self.command, place.path, content)
             except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
                 return self._send(HTTPStatus.BAD_REQUEST, _error("INVALID_PARAMETER_VALUE", str(error)))
             if answer is None:

@@ -19,7 +19,7 @@ from types import TracebackType
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -95,7 +95,7 @@ class ReportServer:
         self._hear = hear
         self._token = secrets.token_urlsafe(32)
         self.address = Address(known_as or host, self._socket.getsockname()[1], self._token)
-        app = Starlette(routes=[Route(REPORTS_PATH, self._take, methods=["POST"])])
+        app = Starlette(routes=[Route(REPORTS_PATH, self._answer, methods=["POST"])])
         config = uvicorn.Config(
             app,
             log_config=None,  # the logging of this process is the user's
@@ -121,6 +121,12 @@ class ReportServer:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            return await self._take(request)
+        except (ClientDisconnect, asyncio.CancelledError):  # the other end has gone, or this one ends
+            return _refusal(503, "the driver has not heard this")
 
     async def _take(self, request: Request) -> Response:
         given = request.headers.get("authorization", "")

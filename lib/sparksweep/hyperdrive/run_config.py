@@ -51,7 +51,7 @@ class ScriptRunConfig:
     environment_variables : mapping, optional
     max_run_duration_seconds : float
         After which a run is canceled.
-    compute_target, environment, docker_runtime_config, distributed_job_config
+    run_config, compute_target, environment, docker_runtime_config, distributed_job_config
         Of Azure ML; Spark's executors are what they are, so they are taken and not used.
 
     Raises
@@ -62,7 +62,8 @@ class ScriptRunConfig:
 
     source_directory: str | Path
     script: str | None = None
-    arguments: Sequence[Any] = ()
+    arguments: Sequence[Any] | None = None
+    run_config: Any = None
     compute_target: Any = None
     environment: Any = None
     distributed_job_config: Any = None
@@ -100,7 +101,7 @@ class ScriptRunConfig:
     def named_inputs(self) -> tuple[NamedInput, ...]:
         """All inputs, those among the arguments first."""
         others = self.inputs.values() if isinstance(self.inputs, Mapping) else self.inputs
-        among = dict.fromkeys(one for one in self.arguments if isinstance(one, NamedInput))
+        among = dict.fromkeys(one for one in self.arguments or () if isinstance(one, NamedInput))
         return (*among, *(one for one in others if one not in among))
 
 
@@ -177,8 +178,8 @@ class HyperDriveConfig:
         Sweeps whose runs the sampler is told before it begins.
     resume_child_runs : Run or list of Run, optional
         Runs that the sampler is told before it begins.
-    pipeline
-        Is declined: pipelines of Azure ML have no counterpart.
+    pipeline, debug_flag, custom_run_id
+        Are declined: pipelines and the service of Azure ML have no counterpart, and every sweep has an id.
 
     Raises
     ------
@@ -198,11 +199,12 @@ class HyperDriveConfig:
     resume_from: Any = None
     resume_child_runs: Any = None
     pipeline: Any = None
+    debug_flag: Any = None
     custom_run_id: str | None = None
 
     def __post_init__(self) -> None:
         owner = "HyperDriveConfig"
-        for name in ("pipeline", "custom_run_id"):
+        for name in ("pipeline", "debug_flag", "custom_run_id"):
             if getattr(self, name) is not None:
                 raise ConfigError(f"{owner}: {name} is not supported; leave it out")
         if not isinstance(self.hyperparameter_sampling, Sampling):

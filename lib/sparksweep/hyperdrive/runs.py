@@ -97,7 +97,7 @@ class Run:
             "properties": dict(recorded.parameters),
             "tags": dict(recorded.tags),
             "error": recorded.tags.get(ERROR_TAG),
-            "runDefinition": {"arguments": _arguments(recorded)},
+            "runDefinition": {"arguments": self._arguments(recorded)},
         }
 
     def get_file_names(self) -> list[str]:
@@ -114,6 +114,31 @@ class Run:
         for name in self.get_file_names():
             if name.startswith(prefix):
                 self.download_file(name, Path(output_directory) / name)
+
+    def register_model(self, model_name: str, *_: Any, **__: Any) -> None:
+        """Decline: models are kept in Azure ML's registry, which has no counterpart here.
+
+        Raises
+        ------
+        ConfigError
+            Always.
+        """
+        raise ConfigError(
+            f"register_model: there is no registry for {model_name!r}; take the model's file by download_file"
+        )
+
+    def _arguments(self, recorded: RecordedRun) -> list[str]:
+        """Return what the script was given: the arguments of its configuration, then its parameters."""
+        parent = None if recorded.parent is None else self._history.find(recorded.parent)
+        setting = json.loads(recorded.tags.get(SETTING_TAG, "{}"))
+        pairs = [
+            (
+                name if name.startswith("-") else f"--{name}",
+                json.dumps(value) if isinstance(value, dict | list) else str(value),
+            )
+            for name, value in setting.items()
+        ]
+        return [*_told(parent, "arguments"), *(part for pair in pairs for part in pair)]
 
     @property
     def _history(self) -> History:
@@ -161,7 +186,7 @@ class HyperDriveRun(Run):
     ----------
     experiment : Experiment
     run_id : str
-    config, live
+    hyperdrive_config, live
         Of a sweep of this process.
     """
 
@@ -169,12 +194,12 @@ class HyperDriveRun(Run):
         self,
         experiment: Experiment,
         run_id: str,
+        hyperdrive_config: HyperDriveConfig | None = None,
         *,
-        config: HyperDriveConfig | None = None,
         live: Live | None = None,
     ) -> None:
         super().__init__(experiment, run_id)
-        self.hyper_drive_config = config
+        self.hyperdrive_config = hyperdrive_config
         self._live = live
 
     def get_children(self) -> Iterator[Run]:
@@ -215,7 +240,10 @@ class HyperDriveRun(Run):
         return found[:top] if top else found
 
     def get_best_run_by_primary_metric(
-        self, include_failed: bool = True, include_canceled: bool = True
+        self,
+        include_failed: bool = True,
+        include_canceled: bool = True,
+        include_resume_from_runs: bool = True,
     ) -> Run | None:
         """Return the run with the best value that any reported; None if there is none.
 
@@ -223,12 +251,22 @@ class HyperDriveRun(Run):
         ----------
         include_failed, include_canceled : bool
             Whether runs count that failed, or were stopped.
+        include_resume_from_runs : bool
+            Whether the runs of the sweeps count that stood in ``resume_from``.
         """
         left_out = {"Failed": not include_failed, "Canceled": not include_canceled}
-        for row in self.get_children_sorted_by_primary_metric(discard_no_metric=True):
-            if not left_out.get(row["status"], False):
-                return Run(self.experiment, row["run_id"])
-        return None
+        earlier = _told(self._recorded(), "resume_from") if include_resume_from_runs else []
+        sweeps = [self, *(HyperDriveRun(self.experiment, one) for one in earlier if self._history.find(one))]
+        rows = [
+            row
+            for sweep in sweeps
+            for row in sweep.get_children_sorted_by_primary_metric(discard_no_metric=True)
+            if not left_out.get(row["status"], False)
+        ]
+        if not rows:
+            return None
+        best = (max if self._maximize else min)(rows, key=lambda row: row["best_primary_metric"])
+        return Run(self.experiment, best["run_id"])
 
     def get_hyperparameters(self) -> dict[str, str]:
         """Return the parameters of each run as JSON, by its id."""
@@ -355,6 +393,10 @@ def _as_list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _arguments(recorded: RecordedRun) -> list[str]:
-    setting = json.loads(recorded.tags.get(SETTING_TAG, "{}"))
-    return [part for name, value in setting.items() for part in (f"--{name.lstrip('-')}", str(value))]
+def _told(recorded: RecordedRun | None, name: str) -> list[str]:
+    """Return a list that stands among the parameters of a sweep."""
+    try:
+        told: list[str] = json.loads(recorded.parameters[name]) if recorded is not None else []
+    except (KeyError, ValueError):
+        return []  # there is none, or it was too long for the history
+    return told

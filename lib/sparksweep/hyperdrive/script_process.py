@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-import sparksweep
-
 __all__ = ["ScriptProcess"]
 
 
@@ -38,7 +36,7 @@ class ScriptProcess:
     def __init__(
         self, command: Sequence[str], folder: Path, environ: Mapping[str, str], log: IO[bytes]
     ) -> None:
-        root = str(Path(sparksweep.__file__).parent.parent)
+        root = str(Path(__file__).parents[2])
         self._guardian = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START, root, *command],
             cwd=folder,

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import sparksweep
 from sparksweep.hyperdrive.child import CANCELED, COMPLETED, FAILED, Attempt, Ended
 from sparksweep.hyperdrive.context import ARTIFACTS, RUN_ID
 from sparksweep.hyperdrive.dataset import InputDataset
@@ -35,8 +34,8 @@ __all__ = ["InputPath", "ScriptTrial", "as_text"]
 # Secrets and addresses of Spark's own workers, which are none of a script's business.
 _SPARKS_OWN = ("PYTHON_WORKER_FACTORY", "PYSPARK_GATEWAY", "SPARK_AUTH", "_SPARK", "_PYSPARK")
 
-# How the executor itself would speak with an MLflow server; a name and a password would outdo our token.
-_TRACKING = "MLFLOW_TRACKING_"
+# How the executor itself would speak with an MLflow server: a name and a password would outdo our token.
+_MLFLOWS = ("MLFLOW_TRACKING_", "MLFLOW_EXPERIMENT_")
 
 # Seconds between two looks at a running script, and characters of the sentence about a failed one.
 _LOOK_EVERY = 0.1
@@ -122,10 +121,10 @@ class ScriptTrial:
         return [fill(word, values) for word in self.command or ()]
 
     def _environment(self, folder: Path, attempt: Attempt, relay: Relay) -> dict[str, str]:
-        left_out = (*_SPARKS_OWN, _TRACKING)
+        left_out = (*_SPARKS_OWN, *_MLFLOWS)
         own = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         given = {**own, **self.environ}
-        root = str(Path(sparksweep.__file__).parent.parent)
+        root = str(Path(__file__).parents[2])
         python = folder / "bin" / "python"
         python.parent.mkdir()
         # The name that commands use, for the Python that the tasks have.
@@ -140,6 +139,7 @@ class ScriptTrial:
             "MLFLOW_TRACKING_URI": relay.url,
             "MLFLOW_TRACKING_TOKEN": relay.token,
             "MLFLOW_RUN_ID": attempt.run,
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # of a page that there is not
             RUN_ID: attempt.run,
             ARTIFACTS: str(folder / "artifacts"),
             **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
@@ -178,9 +178,7 @@ def _options(setting: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _path_of(one: InputDataset) -> str:
-    if one.kind == "folder" or len(one.paths) > 1:
-        return os.path.commonpath([path.parent for path in one.paths])
-    return str(one.paths[0])
+    return str(one.folder if one.kind == "folder" or len(one.paths) > 1 else one.paths[0])
 
 
 def _last_lines(log: Path) -> list[str]:
