@@ -16,7 +16,7 @@ import pytest
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive import Run, get_azureml_logger
-from sparksweep.hyperdrive.context import ARTIFACTS, RUN_ID, ScriptRun, tell
+from sparksweep.hyperdrive.context import ADDRESS, ARTIFACTS, RUN_ID, TOKEN, ScriptRun, tell
 from sparksweep.hyperdrive.dataset import InputDataset
 from sparksweep.hyperdrive.inputs import INPUTS, write_inputs
 from sparksweep.hyperdrive.relay import Relay
@@ -36,8 +36,8 @@ def environment_of_a_script(relay, tmp_path):
     return {
         RUN_ID: "sweep_0",
         ARTIFACTS: str(tmp_path / "artifacts"),
-        "MLFLOW_TRACKING_URI": relay.url,
-        "MLFLOW_TRACKING_TOKEN": relay.token,
+        ADDRESS: relay.url,
+        TOKEN: relay.token,
     }
 
 

@@ -49,6 +49,13 @@ def test_threads_that_cannot_be_had(threads):
         LAPTOP.allot(threads, None, 5, gpu=False)
 
 
+def test_the_cores_are_those_of_the_master(spark_context):
+    """Not spark.default.parallelism, which pytest-spark sets to 1 here and a user to a thousand elsewhere."""
+    assert spark_context.getConf().get("spark.default.parallelism") == "1"
+    found = Cluster.of(spark_context)
+    assert (found.cores, found.executor_cores, found.is_local) == (2, 2, True)
+
+
 def test_no_fits_at_once_has_no_meaning():
     with pytest.raises(ValueError, match="n_jobs == 0"):
         LAPTOP.allot(None, 0, 5, gpu=False)

@@ -19,17 +19,26 @@ from typing import IO, Any
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.dataset import InputDataset
-from sparksweep.hyperdrive.inputs import INPUTS, read_inputs
+from sparksweep.hyperdrive.inputs import read_inputs
 from sparksweep.hyperdrive.relay import API
 
-__all__ = ["ARTIFACTS", "ENVIRONMENT", "RUN_ID", "ScriptRun", "get_azureml_logger", "get_context", "tell"]
+__all__ = [
+    "ADDRESS",
+    "ARTIFACTS",
+    "RUN_ID",
+    "TOKEN",
+    "ScriptRun",
+    "get_azureml_logger",
+    "get_context",
+    "tell",
+]
 
-#: Environment variables of a script in a sweep: the run, and the folder of its artifacts.
+#: Environment variables of a script in a sweep: the run, the folder of its artifacts, and where it logs.
+#: MLflow has variables of its own for that, which a user may set to something else.
 RUN_ID = "SPARKSWEEP_RUN_ID"
 ARTIFACTS = "SPARKSWEEP_ARTIFACTS"
-
-#: All that a script's environment has of ours.
-ENVIRONMENT = (RUN_ID, ARTIFACTS, INPUTS)
+ADDRESS = "SPARKSWEEP_ADDRESS"
+TOKEN = "SPARKSWEEP_TOKEN"  # noqa: S105 - the name of a variable
 
 _OUTSIDE = "OfflineRun"
 _SECONDS = 30.0
@@ -51,8 +60,8 @@ class ScriptRun:
         self.input_datasets = _Inputs(read_inputs(environ))
         self._is_outside = RUN_ID not in environ
         self._artifacts = Path(environ[ARTIFACTS]) if ARTIFACTS in environ else None
-        self._address = environ.get("MLFLOW_TRACKING_URI", "")
-        self._token = environ.get("MLFLOW_TRACKING_TOKEN", "")
+        self._address = environ.get(ADDRESS, "")
+        self._token = environ.get(TOKEN, "")
 
     def log(self, name: str, value: Any, description: str = "", step: int | None = None) -> None:  # noqa: ARG002 - Azure ML's form
         """Log a value. The n-th number of the primary metric is the run's interval n.

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparksweep.hyperdrive.child import CANCELED, COMPLETED, FAILED, Attempt, Ended
-from sparksweep.hyperdrive.context import ARTIFACTS, RUN_ID
+from sparksweep.hyperdrive.context import ADDRESS, ARTIFACTS, RUN_ID, TOKEN
 from sparksweep.hyperdrive.dataset import InputDataset
 from sparksweep.hyperdrive.delivery import PackedInput, unpacked, work_folder
 from sparksweep.hyperdrive.inputs import INPUTS, write_inputs
@@ -136,6 +136,8 @@ class ScriptTrial:
             **own,
             "PYTHONUNBUFFERED": "1",
             "OMP_NUM_THREADS": str(attempt.cores),
+            ADDRESS: relay.url,
+            TOKEN: relay.token,
             "MLFLOW_TRACKING_URI": relay.url,
             "MLFLOW_TRACKING_TOKEN": relay.token,
             "MLFLOW_RUN_ID": attempt.run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ __all__ = ["SPARE", "Allotment", "Cluster", "gpu_of_task", "use_gpu", "wants_gpu
 
 #: For ``threads``: as many as leave no core idle.
 SPARE = "spare"
+
+# The executors, and the cores of each.
+_LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)")
 
 _GPU = "gpu"
 # Devices of NVIDIA's driver, and of Linux in Windows.
@@ -59,15 +63,15 @@ class Cluster:
     def of(cls, sc: SparkContext) -> Cluster:
         """Ask a SparkContext."""
         conf = sc.getConf()
-        cores = max(1, sc.defaultParallelism)
         task_cpus = int(conf.get("spark.task.cpus") or 1)
         master = sc.master or ""
         is_local = master.startswith("local") and not master.startswith("local-cluster")
-        own = cores if is_local else int(conf.get("spark.executor.cores") or task_cpus)
-        local_cluster = re.match(r"local-cluster\[\s*\d+\s*,\s*(\d+)", master)
+        own = int(conf.get("spark.executor.cores") or task_cpus)
+        local_cluster = _LOCAL_CLUSTER.match(master)
         if local_cluster:
-            own = int(local_cluster[1])
-        return cls(sc, cores, task_cpus, own, is_local)
+            own = int(local_cluster[2])
+        cores = _cores(sc, own)
+        return cls(sc, cores, task_cpus, cores if is_local else own, is_local)
 
     def allot(self, threads: int | str | None, n_jobs: int | None, n_tasks: int, *, gpu: bool) -> Allotment:
         """Return how fits share this cluster.
@@ -188,6 +192,20 @@ def _is_cuda(name: str, value: Any) -> bool:
     return (
         name.rpartition("__")[2] == "device" and isinstance(value, str) and value.startswith(("cuda", "gpu"))
     )
+
+
+def _cores(sc: SparkContext, executor_cores: int) -> int:
+    """Return how many cores there are in all: what Spark says, unless a setting stands in its place."""
+    conf, master = sc.getConf(), sc.master or ""
+    if conf.get("spark.default.parallelism") is None:
+        return max(1, sc.defaultParallelism)
+    local, local_cluster = re.match(r"local(?:\[\s*(\d+|\*)|$)", master), _LOCAL_CLUSTER.match(master)
+    if local:
+        return (os.cpu_count() or 1) if local[1] == "*" else int(local[1] or 1)
+    if local_cluster:
+        return int(local_cluster[1]) * executor_cores
+    executors = conf.get("spark.executor.instances")
+    return int(executors) * executor_cores if executors else max(1, sc.defaultParallelism)
 
 
 def _check_own_gpu() -> None:
