@@ -306,6 +306,7 @@ def test_the_environment_of_a_script(sc, tmp_path):
     }
     assert secrets
     assert not set(secrets) & set(environ)
+    assert {name: environ[name] for name in environ if name.startswith("AZUREML_SWEEP_")}
     assert not set(secrets.values()) & set(environ.values())
     assert environ["MINE"] == "x"
     assert environ["OMP_NUM_THREADS"] == "7"

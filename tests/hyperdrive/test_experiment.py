@@ -107,7 +107,7 @@ def test_the_best_run(done, tmp_path, monkeypatch):
     assert best.get_status() == "Completed"
     assert best.get_tags()["kind"] == "toy"
     details = best.get_details()
-    assert details["runDefinition"]["arguments"] == ["--rate", "2"]
+    assert details["runDefinition"]["arguments"] == ["--sleep", "0.0", "--rate", "2"]
     assert details["endTimeUtc"] > details["startTimeUtc"]
     assert best.get_file_names() == ["outputs/model.txt", "user_logs/std_log.txt"]
     best.download_file("outputs/model.txt", tmp_path / "best.txt")
@@ -123,7 +123,7 @@ def test_the_sweep_itself(done):
     assert done.get_status() == "Completed"
     assert done.get_tags()["who"] == "me"
     assert done.parent is None
-    assert done.hyper_drive_config.max_total_runs == 10
+    assert done.hyperdrive_config.max_total_runs == 10
     with pytest.raises(ConfigError, match="the history has no run"):
         Run(done.experiment, "another").get_status()
 

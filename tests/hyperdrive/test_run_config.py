@@ -115,6 +115,12 @@ def test_the_first_arguments_may_be_positional_as_in_the_sdk(source):
     assert not config.maximize
 
 
+def test_goals_by_their_words():
+    assert PrimaryMetricGoal.from_str("Maximize") is PrimaryMetricGoal.MAXIMIZE
+    with pytest.raises(ConfigError, match="must be maximize or minimize, but 'best'"):
+        PrimaryMetricGoal.from_str("best")
+
+
 def test_an_estimator_is_refused():
     with pytest.raises(ConfigError, match="interval must be a whole number of at least 1"):
         EstimatorRunConfig(SVC(), [[1]], [1], interval=0)

@@ -88,7 +88,7 @@ def prepare(config: HyperDriveConfig, spark: SparkSession, known: KnownRuns = ()
             "search_space": _digest(_space_text(sampling.parameter_space)),
             "sampling_algorithm": json.dumps(sampling_to_yaml(sampling), sort_keys=True),
             "early_termination": json.dumps(policy_to_yaml(config.early_termination), sort_keys=True),
-            "objective": f"{config.primary_metric_goal.value} {config.primary_metric_name}",
+            "objective": f"{config.primary_metric_goal.value.lower()} {config.primary_metric_name}",
             **parts,
         }
     )
@@ -146,7 +146,7 @@ def execute(
         shown = opened.enter_context(SweepProgress(plan.max_total_runs, progress, maximize=plan.maximize))
         recorder = SweepRecorder(history, experiment, runs.run_id, plan.primary, store, shown.show)
         if history is not None:
-            goal = prepared.config.primary_metric_goal.value
+            goal = prepared.config.primary_metric_goal.value.lower()
             tags = {STATUS_TAG: "Running", PRIMARY_TAG: plan.primary, GOAL_TAG: goal}
             history.start(
                 runs.run_id, experiment=experiment, parameters=_described(prepared.config), tags=tags

@@ -22,8 +22,22 @@ _MOST_RUNS = 1000
 class PrimaryMetricGoal(enum.Enum):
     """Whether a greater or a smaller primary metric is better."""
 
-    MAXIMIZE = "maximize"
-    MINIMIZE = "minimize"
+    MAXIMIZE = "MAXIMIZE"
+    MINIMIZE = "MINIMIZE"
+
+    @classmethod
+    def from_str(cls, goal: str) -> PrimaryMetricGoal:
+        """Return the goal of a word, in capitals or not.
+
+        Raises
+        ------
+        ConfigError
+            If it is another word.
+        """
+        try:
+            return cls(str(goal).upper())
+        except ValueError:
+            raise ConfigError(f"the goal must be maximize or minimize, but {goal!r} was given") from None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ _SPARKS_OWN = ("PYTHON_WORKER_FACTORY", "PYSPARK_GATEWAY", "SPARK_AUTH", "_SPARK
 # How the executor itself would speak with an MLflow server: a name and a password would outdo our token.
 _MLFLOWS = ("MLFLOW_TRACKING_", "MLFLOW_EXPERIMENT_")
 
+# Before the names of the parameters in the environment, as in Azure ML v2.
+_SWEPT = "AZUREML_SWEEP_"
+
 # Seconds between two looks at a running script, and characters of the sentence about a failed one.
 _LOOK_EVERY = 0.1
 _SENTENCE = 500
@@ -142,6 +145,7 @@ class ScriptTrial:
             "MLFLOW_TRACKING_TOKEN": relay.token,
             "MLFLOW_RUN_ID": attempt.run,
             "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # of a page that there is not
+            **{f"{_SWEPT}{name.lstrip('-')}": as_text(value) for name, value in attempt.setting.items()},
             RUN_ID: attempt.run,
             ARTIFACTS: str(folder / "artifacts"),
             **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),

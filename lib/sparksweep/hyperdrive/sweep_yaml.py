@@ -52,7 +52,7 @@ _LIMITS = ("max_total_trials", "max_concurrent_trials", "timeout", "trial_timeou
 
 # Azure ML's own defaults: the most trials there can be, and seconds of the whole sweep.
 _MOST_TRIALS = 1000
-_TIMEOUT = 7 * 24 * 3600
+_TIMEOUT = 60 * 24 * 3600
 _TRIAL_TIMEOUT = 30 * 24 * 3600
 
 
@@ -126,11 +126,9 @@ class SweepYaml:
         limits = self._section("limits")
         objective = self.values["objective"]
         try:
-            goal = PrimaryMetricGoal(str(objective["goal"]).lower())
-        except ValueError:
-            raise ConfigError(
-                f"objective.goal: must be maximize or minimize, but {objective['goal']!r} was given"
-            ) from None
+            goal = PrimaryMetricGoal.from_str(objective["goal"])
+        except ConfigError as error:
+            raise ConfigError(f"objective.goal: {error}") from None
         section = self.values.get("sampling_algorithm", "random")
         return HyperDriveConfig(
             sampling_from_yaml(section, from_yaml(self.values["search_space"])),
