@@ -291,7 +291,7 @@ ENVIRONMENT = "import json, os, sys; print(json.dumps([dict(os.environ), sys.pat
 def test_the_environment_of_a_script(sc, tmp_path):
     given = {"PYTHONPATH": "/given", "PATH": "/given/bin:/usr/bin:/bin", "OMP_NUM_THREADS": "7", "MINE": "x"}
     trial = script_trial(tmp_path / "code", ENVIRONMENT, environ={**given, "no_proxy": "here"})
-    ended, driver = one(sc, trial)
+    ended, driver = one(sc, trial, {"--rate": 0.5, "kernel": {"name": "rbf"}})
     assert ended.status == "Completed", driver.log("sweep_0")
     environ, path = json.loads(driver.log("sweep_0"))
 
@@ -306,7 +306,8 @@ def test_the_environment_of_a_script(sc, tmp_path):
     }
     assert secrets
     assert not set(secrets) & set(environ)
-    assert {name: environ[name] for name in environ if name.startswith("AZUREML_SWEEP_")}
+    swept = {name: environ[name] for name in environ if name.startswith("AZUREML_SWEEP_")}
+    assert swept == {"AZUREML_SWEEP_rate": "0.5", "AZUREML_SWEEP_kernel": '{"name": "rbf"}'}
     assert not set(secrets.values()) & set(environ.values())
     assert environ["MINE"] == "x"
     assert environ["OMP_NUM_THREADS"] == "7"
