@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from xgboost import XGBClassifier, XGBRegressor
 
 from sparksweep.config import load_config
+from sparksweep.history import History
 from sparksweep.pipeline import run_job
 from tests.conftest import ROOT, check_refusal
 
@@ -54,6 +55,33 @@ def check(folder, X, y, estimator, metric):
 
 def estimator(kind):
     return kind(**load_config(CONFIG).search.parameters, n_jobs=1)
+
+
+def test_the_history_has_the_search(tmp_path, sweep):
+    load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "table.csv", index=False)
+    place = f"sqlite:///{tmp_path}/mlflow.db"
+    code, folder, _, err = sweep(
+        tmp_path / "table.csv", "data.label=target", "search.metric=roc_auc", f"history={place}"
+    )
+    assert code == 0, err
+    with (folder / "results.csv").open(newline="") as file:
+        rows = {int(row["n_estimators"]): row for row in csv.DictReader(file)}
+    with History.open(place) as history:
+        (run,) = history.runs("sweeps")
+        assert (run.id, run.status) == (folder.name, "FINISHED")
+        assert run.parameters["tree_method"] == "hist"
+        assert history.files(run.id) == ["best.json", "results.csv", "sweeping_results.txt"]
+        children = history.children(run.id)
+        assert [int(child.parameters["n_estimators"]) for child in children] == GRID["n_estimators"]
+        for child in children:
+            row = rows[int(child.parameters["n_estimators"])]
+            assert child.metrics["roc_auc"] == float(row["mean"])
+            assert [value for _, value in history.metric(child.id, "roc_auc_fold")] == [
+                float(row[f"fold{fold}"]) for fold in range(5)
+            ]
+        best = max(children, key=lambda child: child.metrics["roc_auc"])
+        assert run.tags["best_run"] == best.id
+        assert run.metrics["roc_auc"] == best.metrics["roc_auc"]
 
 
 def test_a_table_with_classes(tmp_path, sweep):

@@ -14,6 +14,9 @@ from sparksweep.storage import Store
 
 __all__ = ["open_history", "record_search"]
 
+# Under this name MLflow has the searches.
+_EXPERIMENT = "sweeps"
+
 # What MLflow's page shows of a search's folder. Model and predictions stay where they are.
 _SHOWN = ("best.json", "results.csv", "sweeping_results.txt")
 
@@ -66,6 +69,3 @@ def record_search(
         history.add_files(run_id, Path(place))
         history.end(run_id, "FINISHED")
         history.flush(60.0)
-
-
-_EXPERIMENT = "sweeps"

@@ -77,11 +77,11 @@ def sweep(config: JobConfig, spark: SparkSession, *, fresh: bool = False, resume
         folder = output.child(run.run_id)
         write_run(folder, run.run_id, results)
         write_latest(output, run.run_id)
-    with open_history(config.history) as history:
-        if history is not None:
-            record_search(history, run.run_id, results, folder, config.search.parameters)
     say(_summary(results))
     say(f"\nThe run's folder: {folder.uri}")
+    with open_history(config.history) as history:  # when all is told: MLflow takes some seconds
+        if history is not None:
+            record_search(history, run.run_id, results, folder, config.search.parameters)
     return folder.uri
 
 
