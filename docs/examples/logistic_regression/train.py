@@ -1,8 +1,8 @@
 """Azure ML's published logistic regression on handwritten digits, tuned by --regularization.
 
 It runs alone as well: python train.py --regularization 0.1
-What was changed: the import of Run; scikit-learn's own small digits in the place of the MNIST download; float in
-the place of np.float, which NumPy has no more; passes of the solver that report how good it is so far.
+What was changed: the import of Run; scikit-learn's own small digits in the place of the MNIST download; float
+in the place of np.float, which NumPy has no more; passes of the solver that report how good it is so far.
 """
 
 from __future__ import annotations
