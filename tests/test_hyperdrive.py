@@ -174,10 +174,11 @@ def test_a_sweep_without_a_primary_metric_fails(sweep):
     with pytest.warns(
         RuntimeWarning, match="has not logged the primary metric 'Score'; it logged rows, score"
     ):
-        code, _, _, err = sweep(
+        code, latest, _, err = sweep(
             objective=objective, history=False, search_space={"rate": {"type": "choice", "values": [1]}}
         )
     check_refusal(code, err, ["no run has logged the metric 'Score'", "std_log.txt"])
+    assert latest is None
 
 
 REFUSED = {

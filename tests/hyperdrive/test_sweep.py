@@ -370,6 +370,13 @@ def test_more_runs_may_be_asked_for_when_a_sweep_goes_on(tmp_path):
     assert again.runs.started == [f"{SWEEP}_{number}" for number in (2, 3, 4)]
 
 
+def test_fewer_runs_may_be_asked_for_when_a_sweep_goes_on(tmp_path):
+    Driver(tmp_path, plan(RANDOM, total=4)).run()
+    again = Driver(tmp_path, plan(RANDOM, total=2)).run()
+    assert again.runs.started == []
+    assert len(again.sweep.children) == 4
+
+
 def test_a_sampler_that_proposes_otherwise_is_not_gone_on_with(tmp_path):
     Driver(tmp_path, plan(RANDOM, total=2)).run()
     other = RandomParameterSampling({"x": uniform(0, 2)}, seed=3)

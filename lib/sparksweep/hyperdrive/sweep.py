@@ -234,7 +234,7 @@ class Sweep:
         for child in self.children:
             if not child.has_ended and child.number not in self._running:
                 return child
-        if len(self._children) == self._plan.max_total_runs or self._is_exhausted:
+        if len(self._children) >= self._plan.max_total_runs or self._is_exhausted:
             return None
         setting = self._proposals.ask()
         if setting is None:

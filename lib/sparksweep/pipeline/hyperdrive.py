@@ -75,7 +75,6 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
             history=history,
             progress=True,
         )
-    write_latest(output, results.sweep_id)
     folder = output.child(results.sweep_id)
     say(f"{results.summary()}\n\nThe run's folder: {folder.uri}")
     if results.best is None:
@@ -83,6 +82,7 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
             f"no run has logged the metric {results.primary!r}: look at the logs, "
             f"{folder.uri}/children/0/user_logs/std_log.txt"
         )
+    write_latest(output, results.sweep_id)
     return results
 
 
