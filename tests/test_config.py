@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from sklearn.model_selection import ParameterGrid
 
-from sparksweep.config import FEATURE_FAMILIES, load_config, parse_options, parse_score_options
+from sparksweep.config import (
+    FEATURE_FAMILIES,
+    SweepJobConfig,
+    load_config,
+    parse_options,
+    parse_score_options,
+    parse_sweep_options,
+)
 from sparksweep.errors import ConfigError
 from tests.conftest import ROOT
 
@@ -55,7 +62,23 @@ def test_the_published_grids():
     assert large.parameters.items() >= fixed.items()
 
 
-@pytest.mark.parametrize("path", sorted(CONF.glob("*.yml")), ids=lambda path: path.name)
+def test_every_key_of_a_sweep_is_set_and_explained():
+    """conf/hyperdrive.yml has the language of Azure ML v2, as far as Spark has a use for it, and our own keys."""
+    options = parse_sweep_options("", CONF / "hyperdrive.yml", [])
+    assert options.config.model_fields_set == set(SweepJobConfig.model_fields)
+    assert set(options.values) == {
+        *("type", "experiment_name", "trial", "inputs", "outputs", "search_space", "sampling_algorithm"),
+        *("objective", "limits", "early_termination"),
+    }
+    assert set(options.values["trial"]) == {"code", "command", "environment_variables"}
+    limits = {"max_total_trials", "max_concurrent_trials", "timeout", "trial_timeout"}
+    assert set(options.values["limits"]) == limits
+
+
+OWN = sorted(path for path in CONF.glob("*.yml") if not path.name.startswith("hyperdrive"))
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
 def test_every_key_is_set_and_explained(path):
     """A file of conf/ holds all keys, so that a reader need not look elsewhere."""
     config = parse_score_options("", path, []) if path.name == "score.yml" else load_config(path)

@@ -156,7 +156,10 @@ def test_guardian_and_script_have_groups_of_their_own(start, tmp_path):
 
 def test_the_script_ignores_no_signals(start, tmp_path):
     show = "from signal import *; print(*(s.name for s in valid_signals() if getsignal(s) is SIG_IGN))"
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
+    }
     try:
         assert ended(start(sys.executable, "-c", show)) == 0
     finally:

@@ -32,6 +32,7 @@ def main(command: Sequence[str]) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         # Spark's daemon ends with a signal to its whole group. Not SIG_IGN, which the command would inherit.
         signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # ignored in what a shell starts in the background
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
