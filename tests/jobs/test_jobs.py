@@ -21,7 +21,18 @@ from tests.conftest import ROOT
 JOBS = sorted((ROOT / "jobs").glob("*.py"))
 SPARK_SUBMIT = Path(sys.executable).with_name("spark-submit")
 GRID = "search.grid={n_estimators: [2, 4], max_depth: [2], colsample_bylevel: [0.1]}"
-QUICK = ["--config", "conf/sweep.yml", "--set", "synthetic=null", "--set", "search.folds=2", "--set", GRID]
+QUICK = [
+    "--config",
+    "conf/sweep.yml",
+    "--set",
+    "history=false",
+    "--set",
+    "synthetic=null",
+    "--set",
+    "search.folds=2",
+    "--set",
+    GRID,
+]
 JAR = "hadoop-azure-*.jar"
 
 

@@ -246,7 +246,7 @@ def test_scoring_that_fails_gets_the_error_score(spark_context):
         ({"scoring": lambda e, X, y: "much"}, "scoring must return a number, got much"),
         ({"scoring": ["accuracy"]}, "the parameter refit must be set to a scorer key"),
         ({"n_jobs": 0}, "n_jobs == 0"),
-        ({"threads": 64}, "Spark gives each task at most 1 core"),
+        ({"threads": 64}, "Spark gives each task at most 2 core"),
     ],
 )
 def test_wrong_arguments(spark_context, arguments, message):
