@@ -108,14 +108,20 @@ def conda_pins() -> dict[str, Requirement]:
     return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, pip)}
 
 
+# Of packages that others ask for: those that must be older there than in the lock. The file says why.
+HELD = {"skops"}
+
+
 def test_the_clusters_environment_has_every_runtime_dependency_but_spark():
-    assert set(conda_pins()) == set(runtime()) - {"pyspark"}
+    assert set(conda_pins()) == (set(runtime()) - {"pyspark"}) | HELD
 
 
 def test_the_clusters_pins_lie_in_the_ranges_of_the_project():
     for name, pin in conda_pins().items():
         (specifier,) = pin.specifier
         assert specifier.operator == "=="
+        if name in HELD:
+            continue
         assert runtime()[name].specifier.contains(specifier.version), f"{pin} against {runtime()[name]}"
 
 
