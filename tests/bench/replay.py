@@ -11,7 +11,7 @@ import heapq
 import math
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from typing import Any
 import optuna
 
 from sparksweep.hyperdrive.child import CANCELED, COMPLETED, Ended
-from sparksweep.hyperdrive.children import EVENTS, Child, Event
+from sparksweep.hyperdrive.children import EVENTS, Child
 from sparksweep.hyperdrive.launcher import Returned
 from sparksweep.hyperdrive.metrics import Metric
 from sparksweep.hyperdrive.policies import Policy
@@ -33,10 +33,10 @@ from sparksweep.search.journal import Journal
 from sparksweep.storage import LocalStore
 from tests.bench.curves import Curves
 
-__all__ = ["Machine", "OverError", "Replay", "replay_optuna", "replay_sweep"]
+__all__ = ["NOWHERE", "Machine", "Nobody", "OverError", "Replay", "replay_optuna", "replay_sweep"]
 
 _PRIMARY = "score"
-_NOWHERE = Path("/nonexistent")
+NOWHERE = Path("/nonexistent")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def replay_sweep(
     with tempfile.TemporaryDirectory() as folder:
         store, fingerprint = LocalStore(Path(folder)), Fingerprint({"bench": "replay"})
         with Journal.open(store, fingerprint, EVENTS, flush_every=3600.0) as journal:
-            sweep = Sweep(plan, "replay", journal, _Nobody(), lambda: runs.machine.now, runs)
+            sweep = Sweep(plan, "replay", journal, Nobody(), lambda: runs.machine.now, runs)
             with suppress(OverError):
                 sweep.run(runs)
     return runs.machine.replay(sum(child.is_stopped_early for child in sweep.children))
@@ -166,16 +166,16 @@ class _Runs:
         return Heard(run, 0, "replay", interval - 1, (metric,), self._asked[1])
 
     def _returned(self, run: str, status: str) -> Returned:
-        return Returned(run, Ended(status, metrics=self._metrics[run]), _NOWHERE)
+        return Returned(run, Ended(status, metrics=self._metrics[run]), NOWHERE)
 
 
-class _Nobody:
+class Nobody:
     """Keeps and shows nothing of what a sweep tells."""
 
     def started(self, child: Child) -> None:
         pass
 
-    def heard(self, child: Child, event: Event, *, is_new_attempt: bool) -> None:
+    def heard(self, child: Child, metrics: Sequence[Metric], *, is_new_attempt: bool) -> None:
         pass
 
     def ended(self, child: Child) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from sparksweep.hyperdrive import GridParameterSampling, MedianStoppingPolicy, choice
 from sparksweep.hyperdrive.child import COMPLETED, Ended
-from sparksweep.hyperdrive.children import EVENTS, Child, Event
+from sparksweep.hyperdrive.children import EVENTS
 from sparksweep.hyperdrive.launcher import Returned
 from sparksweep.hyperdrive.link import Address, Link
 from sparksweep.hyperdrive.metrics import Metric
@@ -29,12 +29,12 @@ from sparksweep.hyperdrive.sweep import Plan, Sweep
 from sparksweep.search.fingerprint import Fingerprint
 from sparksweep.search.journal import Journal
 from sparksweep.storage import LocalStore
+from tests.bench.replay import NOWHERE, Nobody
 
 __all__ = ["Overhead", "measure_overhead", "print_overhead"]
 
 AT_MOST = 0.01
 _PRIMARY = "score"
-_NOWHERE = Path("/nonexistent")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def measure_overhead(runs: int, reports: int, every: float) -> Overhead:
         launcher = _OneProcess(server.address, runs, reports, every, messages)
         store, fingerprint = LocalStore(Path(folder)), Fingerprint({"bench": "reporting"})
         with Journal.open(store, fingerprint, EVENTS) as journal:
-            sweep = Sweep(plan, "bench", journal, _Nobody(), messages=messages)
+            sweep = Sweep(plan, "bench", journal, Nobody(), messages=messages)
             began = time.process_time()
             sweep.run(launcher)
         in_driver = time.process_time() - began
@@ -124,7 +124,7 @@ class _OneProcess:
             self._messages.put("the process of the runs has ended")
         self._process.join()
         for run in self._started:
-            self._messages.put(Returned(run, Ended(COMPLETED), _NOWHERE))
+            self._messages.put(Returned(run, Ended(COMPLETED), NOWHERE))
 
 
 def _report(address: Address, reports: int, every: float, connection: Connection) -> None:
@@ -142,16 +142,3 @@ def _report(address: Address, reports: int, every: float, connection: Connection
                 link.log([Metric(_PRIMARY, 0.5, step, time.time())])
         time.sleep(max(0.0, start + every * reports - time.perf_counter()))
     connection.send((time.perf_counter() - start, time.process_time() - began))
-
-
-class _Nobody:
-    """Keeps and shows nothing of what a sweep tells."""
-
-    def started(self, child: Child) -> None:
-        pass
-
-    def heard(self, child: Child, event: Event, *, is_new_attempt: bool) -> None:
-        pass
-
-    def ended(self, child: Child) -> None:
-        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class Recorded:
     def started(self, child):
         self.lines.append(("started", child.id))
 
-    def heard(self, child, event, *, is_new_attempt):
+    def heard(self, child, metrics, *, is_new_attempt):
         if is_new_attempt:
             self.new_attempts.append(child.id)
 
@@ -126,8 +127,6 @@ class Messages:
         self._runs.obey()
         if not self._waiting:
             self._runs.step()
-        import queue  # noqa: PLC0415 - the only use
-
         if not self._waiting:
             raise queue.Empty
         return self._waiting.pop(0)

@@ -18,7 +18,8 @@ import pytest
 from sparksweep.dependencies import spark_home
 from sparksweep.hyperdrive import Dataset
 from sparksweep.hyperdrive.delivery import PackedFile, PackedInput, pack
-from sparksweep.hyperdrive.script_trial import InputPath, as_text
+from sparksweep.hyperdrive.placeholders import as_text
+from sparksweep.hyperdrive.script_trial import InputPath
 from tests.hyperdrive.child_runs import driving, script_trial
 from tests.hyperdrive.processes import is_running, pids, within
 

@@ -230,7 +230,6 @@ MESSAGE = {
     "run": "sweep_0",
     "attempt": 1000,
     "host": "here",
-    "sent": 1.0,
     "first": 0,
     "metrics": [{"name": "a", "value": "0.5", "step": 0, "time": 1.0}],
 }

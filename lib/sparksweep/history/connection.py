@@ -131,11 +131,12 @@ class Connection:
                 client.set_terminated(run, status, time)
                 return
             # The client would print two lines on standard output for every run.
-            from mlflow.entities import RunStatus  # noqa: PLC0415
-            from mlflow.store.tracking.rest_store import RestStore  # noqa: PLC0415
-            from mlflow.utils.credentials import get_default_host_creds  # noqa: PLC0415
+            from mlflow.entities import RunStatus  # noqa: PLC0415 - as in _connect
+            from mlflow.store.tracking.rest_store import RestStore  # noqa: PLC0415 - as in _connect
+            from mlflow.utils.credentials import get_default_host_creds  # noqa: PLC0415 - as in _connect
 
-            store: Any = RestStore(partial(get_default_host_creds, self.place.uri))  # type: ignore[no-untyped-call]
+            credentials = partial(get_default_host_creds, self.place.uri)
+            store: Any = RestStore(credentials)  # type: ignore[no-untyped-call]  # MLflow has no types for it
             store.update_run_info(run, RunStatus.from_string(status), time, None)
 
     def _connect(self) -> MlflowClient:

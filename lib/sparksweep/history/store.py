@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import atexit
-
-# A short program may end before the thread has imported MLflow, which then could not import this any more.
-import concurrent.futures.thread  # noqa: F401
+import concurrent.futures.thread  # noqa: F401 - MLflow's thread could not import it any more at a program's end
 import re
 import threading
 import time

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sparksweep.errors import ConfigError
 
-__all__ = ["check_keys", "check_number", "check_whole", "plain", "type_in"]
+__all__ = ["as_list", "check_keys", "check_number", "check_whole", "plain", "type_in"]
+
+
+def as_list(value: Any) -> Sequence[Any]:
+    """Return a list or tuple as it is, one value as a list of it, and None as an empty list."""
+    if value is None:
+        return []
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def plain(value: Any) -> Any:

@@ -15,13 +15,24 @@ from sparksweep.hyperdrive.link import Address, Link
 from sparksweep.hyperdrive.metrics import Metric
 from sparksweep.search.shared import Shared
 
-__all__ = ["CANCELED", "COMPLETED", "FAILED", "Attempt", "Ended", "Order", "Trial", "run_child"]
+__all__ = [
+    "ATTEMPTS",
+    "CANCELED",
+    "COMPLETED",
+    "FAILED",
+    "Attempt",
+    "Ended",
+    "Order",
+    "Trial",
+    "run_child",
+]
 
 #: HyperDrive's words for how a run ended.
 COMPLETED, FAILED, CANCELED = "Completed", "Failed", "Canceled"
 
-# Attempts that Spark may make of one job, more than it ever will.
-_ATTEMPTS = 1000
+#: More attempts than Spark ever makes of one job. An attempt's number is that of the try times this, and how
+#: often Spark has begun the try again.
+ATTEMPTS = 1000
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def run_child(content: bytes, shared: Shared) -> Iterator[bytes]:
     order: Order = cloudpickle.loads(content)
     task = TaskContext.get()
     assert task is not None  # this is one
-    number = _ATTEMPTS * order.tries + task.attemptNumber()
+    number = ATTEMPTS * order.tries + task.attemptNumber()
     start = time.perf_counter()
     trial: Trial = shared.load()
     with Link(order.address, order.run, number) as link:

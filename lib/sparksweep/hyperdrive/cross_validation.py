@@ -8,12 +8,10 @@ rounds the folds wait for one another, and what the caller says of their mean sc
 from __future__ import annotations
 
 import math
-import numbers
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -24,7 +22,7 @@ from sklearn.base import clone
 
 from sparksweep.hyperdrive.arguments import check_whole
 from sparksweep.hyperdrive.boosting import Lockstep, boosting_rounds, watch
-from sparksweep.search.fit import FitSettings, Member, Warned, fit_and_score
+from sparksweep.search.fit import FitSettings, Member, Warned, as_number, fit_and_score
 from sparksweep.search.paths import path_of
 from sparksweep.search.rows import split_metadata, split_rows
 from sparksweep.search.threads import Threads
@@ -174,7 +172,7 @@ def _fit_in_turn(
             (result,) = fit_and_score([member], fold, workbench, settings)
             seconds += result.fit_time
             warned += result.warned
-            scores.append(_number(result.test_scores))
+            scores.append(float(as_number(result.test_scores, settings.scorer)))
     except Exception:
         return _End(error=traceback.format_exc(), seconds=seconds, warned=warned)
     fitted = member.estimator
@@ -252,18 +250,7 @@ class _FoldFit:
         # Rows of its own each time: a step that writes to them must not spoil the next score.
         X, y = split_rows(estimator, self._data.X, self._data.y, self._test, self._train)
         score_params = split_metadata(self._data.X, self._data.score_params, self._test)
-        return _number(self._scorer(estimator, X, y, **score_params))
-
-
-def _number(score: Any) -> float:
-    if hasattr(score, "item"):
-        with suppress(ValueError):  # an array of several entries, of which the check below tells
-            score = score.item()
-    if not isinstance(score, numbers.Real):
-        raise ValueError(  # noqa: TRY004 - what scikit-learn's search raises
-            f"scoring must return a number, got {score} ({type(score)}) instead."
-        )
-    return float(score)
+        return float(as_number(self._scorer(estimator, X, y, **score_params), self._scorer))
 
 
 def _mean(scores: Sequence[float]) -> float:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from sparksweep.hyperdrive.dataset import InputDataset, Kind, NamedInput
-from sparksweep.search.shared import host_folder
+from sparksweep.search.resources import Cluster
+from sparksweep.search.shared import alone, host_folder
 from sparksweep.storage import LocalStore
 
 __all__ = ["PackedInput", "pack", "unpacked", "work_folder"]
@@ -61,8 +62,7 @@ def pack(inputs: Sequence[NamedInput], spark: SparkSession) -> tuple[PackedInput
     StorageError
         If a file is missing or cannot be read.
     """
-    master = spark.sparkContext.master or ""
-    is_local = master == "local" or master.startswith("local[")
+    is_local = Cluster.of(spark.sparkContext).is_local
     return tuple(_pack(one, spark, is_local=is_local) for one in inputs)
 
 
@@ -103,8 +103,7 @@ def _held(inputs: Sequence[PackedInput]) -> Iterator[Path]:
     if not any(file.content is not None for one in inputs for file in one.files):
         yield folder
         return
-    with (root / f"{_INPUTS}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(root):
         if not folder.exists():
             _write(inputs, folder)
         used = (folder / ".used").open("r")

@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 from sparksweep.errors import ConfigError
 from sparksweep.history import History
+from sparksweep.hyperdrive.arguments import as_list
 from sparksweep.hyperdrive.child import Trial
 from sparksweep.hyperdrive.dataset import NamedInput
 from sparksweep.hyperdrive.delivery import pack
@@ -83,9 +84,10 @@ def prepare(config: HyperDriveConfig, spark: SparkSession, known: KnownRuns = ()
     else:
         trial, parts = _estimator(run, config, spark)
     sampling = config.hyperparameter_sampling
+    space = json.dumps(to_yaml(sampling.parameter_space), sort_keys=True, default=repr)
     fingerprint = Fingerprint(
         {
-            "search_space": _digest(_space_text(sampling.parameter_space)),
+            "search_space": _digest(space),
             "sampling_algorithm": json.dumps(sampling_to_yaml(sampling), sort_keys=True),
             "early_termination": json.dumps(policy_to_yaml(config.early_termination), sort_keys=True),
             "objective": f"{config.primary_metric_goal.value.lower()} {config.primary_metric_name}",
@@ -207,11 +209,7 @@ def _script(
     snapshot = take_snapshot(Path(run.source_directory))
     inputs = pack(run.named_inputs, spark)
     arguments = [
-        InputPath(one.name)
-        if isinstance(one, NamedInput) and one.as_path
-        else one.name
-        if isinstance(one, NamedInput)
-        else str(one)
+        InputPath(one.name) if isinstance(one, NamedInput) and one.as_path else _named(one)
         for one in run.arguments or ()
     ]
     _check_command(run, config, [one.name for one in inputs])
@@ -281,23 +279,21 @@ def _estimator(
 
 def _described(config: HyperDriveConfig) -> dict[str, Any]:
     """Return what the history shows of a sweep's configuration."""
-    sampling, run, earlier = config.hyperparameter_sampling, config.trial, config.resume_from
+    sampling, run, earlier = config.hyperparameter_sampling, config.trial, as_list(config.resume_from)
     told: dict[str, Any] = {
         "sampling_algorithm": sampling_to_yaml(sampling)["type"],
         "early_termination": (policy_to_yaml(config.early_termination) or {"type": "none"})["type"],
         "max_total_runs": config.max_total_runs,
     }
     if isinstance(run, ScriptRunConfig) and run.arguments:
-        names = [one.name if isinstance(one, NamedInput) else str(one) for one in run.arguments]
-        told["arguments"] = json.dumps(names)
+        told["arguments"] = json.dumps(list(map(_named, run.arguments)))
     if earlier:
-        earlier = earlier if isinstance(earlier, list | tuple) else [earlier]
         told["resume_from"] = json.dumps([one.id for one in earlier])
     return told
 
 
-def _space_text(space: Mapping[str, Any]) -> str:
-    return json.dumps(to_yaml(space), sort_keys=True, default=repr)
+def _named(argument: Any) -> str:
+    return argument.name if isinstance(argument, NamedInput) else str(argument)
 
 
 def _digest(text: str | bytes) -> str:

@@ -11,8 +11,9 @@ from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.children import EVENTS
 from sparksweep.hyperdrive.execution import execute, prepare
 from sparksweep.hyperdrive.run_config import HyperDriveConfig
-from sparksweep.hyperdrive.runs import HyperDriveRun, Live, known_settings
+from sparksweep.hyperdrive.runs import HyperDriveRun, Live
 from sparksweep.hyperdrive.sweep import Sweep
+from sparksweep.hyperdrive.warm_start import known_settings
 from sparksweep.hyperdrive.workspace import Workspace
 from sparksweep.search.runs import RunChooser
 from sparksweep.session import create_session
@@ -64,9 +65,9 @@ class Experiment:
                 "search space may have one choice of one option"
             )
         spark = spark or create_session("sparksweep")
-        prepared = prepare(config, spark, known_settings(config.resume_from, config.resume_child_runs))
         output = open_store(self.workspace.output, spark=spark)
         output.check_writable()
+        prepared = prepare(config, spark, known_settings(config.resume_from, config.resume_child_runs))
         live = Live()
 
         def begun(run_id: str, sweep: Sweep) -> None:
@@ -77,7 +78,7 @@ class Experiment:
         def work() -> None:
             try:
                 with RunChooser(output, fresh=True, codec=EVENTS) as runs:
-                    live.results = execute(
+                    execute(
                         prepared,
                         spark,
                         output,

@@ -10,7 +10,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -150,7 +149,6 @@ class Link:
             "run": self._run,
             "attempt": self._attempt,
             "host": socket.gethostname(),
-            "sent": time.time(),
             "first": first,
             "metrics": [metric.to_json() for metric in metrics],
         }

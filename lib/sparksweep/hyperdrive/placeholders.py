@@ -1,15 +1,33 @@
-"""The places in a command of Azure ML v2 that stand for values, such as ``${{search_space.rate}}``."""
+"""A run's parameters in the command of its script: as options, or in the places of Azure ML v2.
+
+Such a place is ``${{search_space.rate}}``.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from sparksweep.errors import ConfigError
 
-__all__ = ["fill", "places"]
+__all__ = ["as_options", "as_text", "fill", "places"]
 
 _PLACE = re.compile(r"\$\{\{\s*([\w.\-]+)\s*\}\}")
+
+
+def as_text(value: Any) -> str:
+    """Return a parameter as it stands on a command line: mappings and lists as JSON."""
+    return json.dumps(value) if isinstance(value, Mapping | list | tuple) else str(value)
+
+
+def as_options(setting: Mapping[str, Any]) -> list[str]:
+    """Return parameters as ``--name value``; a name that begins with a dash stays as it is."""
+    pairs = (
+        (name if name.startswith("-") else f"--{name}", as_text(value)) for name, value in setting.items()
+    )
+    return [word for pair in pairs for word in pair]
 
 
 def places(command: str) -> tuple[str, ...]:

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
 from tqdm.auto import tqdm
 
-from sparksweep.hyperdrive.children import RUNNING
+from sparksweep.hyperdrive.child import FAILED
+from sparksweep.hyperdrive.children import RUNNING, Child
 from sparksweep.hyperdrive.results import ranked
 from sparksweep.hyperdrive.sweep import Sweep
 
 __all__ = ["SweepProgress", "told"]
 
-#: Seconds between two plain lines.
-LINE_EVERY = 10.0
+# Seconds between two plain lines, and between two looks of a bar.
+_LINE_EVERY, _BAR_EVERY = 10.0, 0.1
 
 
-def told(sweep: Sweep, *, maximize: bool) -> str:
-    """Return how many runs run, were stopped early and failed, and the best so far."""
-    children = sweep.children
+def told(children: Sequence[Child], *, maximize: bool) -> tuple[int, str]:
+    """Return how many runs have ended, and in words how many run, were stopped and failed, and the best."""
+    done = sum(child.has_ended for child in children)
     counts = {
         "running": sum(child.status == RUNNING for child in children),
         "stopped early": sum(child.is_stopped_early for child in children),
-        "failed": sum(child.status == "Failed" for child in children),
+        "failed": sum(child.status == FAILED for child in children),
     }
     text = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name != "failed")
     best = next(iter(ranked(children, maximize=maximize)), None)
     value = None if best is None else best.best(maximize=maximize)
-    return (
-        text if best is None or value is None else f"{text}, best {value:.6g} ({best.id.rpartition('_')[2]})"
-    )
+    if best is None or value is None:
+        return done, text
+    return done, f"{text}, best {value:.6g} ({best.id.rpartition('_')[2]})"
 
 
 class SweepProgress:
@@ -67,8 +68,8 @@ class SweepProgress:
         self._has_lines = bool(enabled) and not self._stream.isatty()
         if self._stream.isatty() and enabled is not False:
             self._bar = tqdm(total=total, desc="runs", unit="run", file=self._stream, dynamic_ncols=True)
-        self._written = -LINE_EVERY
-        self._done = 0
+        self._every = _LINE_EVERY if self._bar is None else _BAR_EVERY
+        self._written = -self._every
 
     def __enter__(self) -> SweepProgress:
         return self
@@ -76,11 +77,9 @@ class SweepProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._write()
         if self._bar is not None:
-            self.show()
             self._bar.close()
-        elif self._has_lines:
-            self._write_line()
 
     def watch(self, sweep: Sweep) -> None:
         """Say what to show."""
@@ -88,22 +87,18 @@ class SweepProgress:
 
     def show(self) -> None:
         """Show it, but not more often than a person reads."""
-        if self._sweep is None:
-            return
-        now = self._clock()
-        if self._bar is not None:
-            done = sum(child.has_ended for child in self._sweep.children)
-            self._bar.update(done - self._done)
-            self._done = done
-            self._bar.set_postfix_str(told(self._sweep, maximize=self._maximize), refresh=False)
-        elif self._has_lines and now - self._written >= LINE_EVERY:
-            self._written = now
-            self._write_line()
+        if self._clock() - self._written >= self._every:
+            self._write()
 
-    def _write_line(self) -> None:
+    def _write(self) -> None:
         if self._sweep is None:
             return
-        done = sum(child.has_ended for child in self._sweep.children)
-        text = told(self._sweep, maximize=self._maximize)
-        self._stream.write(f"{done} / {self._total} runs, {text}\n")
-        self._stream.flush()
+        self._written = self._clock()
+        if self._bar is not None:
+            done, text = told(self._sweep.children, maximize=self._maximize)
+            self._bar.update(done - self._bar.n)
+            self._bar.set_postfix_str(text, refresh=False)
+        elif self._has_lines:
+            done, text = told(self._sweep.children, maximize=self._maximize)
+            self._stream.write(f"{done} / {self._total} runs, {text}\n")
+            self._stream.flush()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sparksweep.errors import StorageError
 from sparksweep.history import History
-from sparksweep.hyperdrive.child import COMPLETED, FAILED
-from sparksweep.hyperdrive.children import Child, Event, as_json
+from sparksweep.hyperdrive.child import ATTEMPTS, COMPLETED, FAILED
+from sparksweep.hyperdrive.children import Child, as_json
 from sparksweep.hyperdrive.launcher import Returned
 from sparksweep.hyperdrive.metrics import Metric
 from sparksweep.hyperdrive.tags import ERROR_TAG, HOST_TAG, SETTING_TAG, STATUS_TAG, TO_MLFLOW
@@ -75,23 +75,21 @@ class SweepRecorder:
                 continue
             self._start(self._history, child)
             self._history.reset(child.id)
-            for metric in child.metrics:
-                self._history.log(child.id, metric.name, metric.value, metric.step, metric.time)
+            self._log(self._history, child.id, child.metrics)
             with tempfile.TemporaryDirectory() as folder:
                 _fetch(self._folder(child.id), Path(folder))
                 self._history.add_files(child.id, Path(folder))
                 self._end(self._history, child)
                 self._history.flush(_FILES_WITHIN)
 
-    def heard(self, child: Child, event: Event, *, is_new_attempt: bool) -> None:
-        """Take note that a run lives, or has logged something."""
+    def heard(self, child: Child, metrics: Sequence[Metric], *, is_new_attempt: bool) -> None:
+        """Take note that a run lives, and what it has logged since."""
         if self._history is not None:
             if is_new_attempt:
-                if child.attempt % 1000:
+                if child.attempt % ATTEMPTS:  # Spark has begun it again
                     self._history.reset(child.id)
                 self._history.tag(child.id, {STATUS_TAG: child.status, HOST_TAG: child.host})
-            for metric in map(Metric.from_json, event["metrics"]):
-                self._history.log(child.id, metric.name, metric.value, metric.step, metric.time)
+            self._log(self._history, child.id, metrics)
         self._show()
 
     def keep(self, returned: Returned) -> None:
@@ -130,6 +128,10 @@ class SweepRecorder:
             tags={STATUS_TAG: child.status, SETTING_TAG: json.dumps(as_json(child.setting))},
         )
 
+    def _log(self, history: History, run: str, metrics: Sequence[Metric]) -> None:
+        for metric in metrics:
+            history.log(run, metric.name, metric.value, metric.step, metric.time)
+
     def _end(self, history: History, child: Child) -> None:
         told = {STATUS_TAG: child.status, **child.tags}
         if child.error is not None:
@@ -153,4 +155,5 @@ def _fetch(store: Store, folder: Path) -> None:
 
 def _sentence(error: str | None) -> str:
     """Return the last line of a traceback, or the sentence that it is."""
-    return (error or "").strip().splitlines()[-1] if error else ""
+    lines = (error or "").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import distributions
 from typing import Any
 
 import pandas as pd
 
-from sparksweep import __version__
 from sparksweep.hyperdrive.child import CANCELED, COMPLETED, FAILED
 from sparksweep.hyperdrive.children import Child, as_json
+from sparksweep.search.runs import versions_of
 from sparksweep.storage import Store
 
 __all__ = ["SweepResults", "ranked"]
 
+
+_PACKAGES = ("pyspark", "xgboost", "scikit-learn", "numpy", "optuna")
 
 # Runs on the screen; all of them are in results.csv.
 _SHOWN = 10
@@ -156,16 +156,10 @@ class SweepResults:
             "best_parameters": None if best is None else as_json(best.setting),
             **self.counts,
             "seconds": round(self.seconds, 3),
-            "versions": {"sparksweep": __version__, "python": platform.python_version(), **_versions()},
+            "versions": versions_of(*_PACKAGES),
         }
 
 
 def _text(value: Any) -> Any:
     plain = as_json(value)
     return json.dumps(plain) if isinstance(plain, list | dict) else plain
-
-
-def _versions() -> dict[str, str]:
-    installed = {distribution.name: distribution.version for distribution in distributions()}
-    names = ("pyspark", "xgboost", "xgboost-cpu", "scikit-learn", "numpy", "optuna")
-    return {name: installed[name] for name in names if name in installed}

@@ -6,12 +6,13 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sparksweep.errors import ConfigError, SparksweepError
 from sparksweep.hyperdrive.context import ScriptRun, get_context
+from sparksweep.hyperdrive.placeholders import as_options
 from sparksweep.hyperdrive.tags import (
     ERROR_TAG,
     FROM_MLFLOW,
@@ -19,18 +20,16 @@ from sparksweep.hyperdrive.tags import (
     PRIMARY_TAG,
     SETTING_TAG,
     STATUS_TAG,
+    TO_MLFLOW,
 )
 
 if TYPE_CHECKING:
     from sparksweep.history import History, RecordedRun
-    from sparksweep.hyperdrive.results import SweepResults
     from sparksweep.hyperdrive.run_config import HyperDriveConfig
     from sparksweep.hyperdrive.sweep import Sweep
     from sparksweep.hyperdrive.workspace import Workspace
 
-__all__ = ["HyperDriveRun", "Live", "Run", "known_settings"]
-
-_ENDED = ("Completed", "Failed", "Canceled")
+__all__ = ["HyperDriveRun", "Live", "Run"]
 
 
 class Experiment(Protocol):
@@ -69,8 +68,7 @@ class Run:
 
     def get_status(self) -> str:
         """Return HyperDrive's word: Queued, Running, Completed, Failed, Canceled."""
-        recorded = self._recorded()
-        return recorded.tags.get(STATUS_TAG) or FROM_MLFLOW[recorded.status]
+        return _status(self._recorded())
 
     def get_metrics(self, name: str | None = None) -> dict[str, Any]:
         """Return what the run logged: by name a number, or a list where there are several."""
@@ -91,7 +89,7 @@ class Run:
         recorded = self._recorded()
         return {
             "runId": self.id,
-            "status": self.get_status(),
+            "status": _status(recorded),
             "startTimeUtc": None if recorded.start_time is None else recorded.start_time.isoformat(),
             "endTimeUtc": None if recorded.end_time is None else recorded.end_time.isoformat(),
             "properties": dict(recorded.parameters),
@@ -131,14 +129,7 @@ class Run:
         """Return what the script was given: the arguments of its configuration, then its parameters."""
         parent = None if recorded.parent is None else self._history.find(recorded.parent)
         setting = json.loads(recorded.tags.get(SETTING_TAG, "{}"))
-        pairs = [
-            (
-                name if name.startswith("-") else f"--{name}",
-                json.dumps(value) if isinstance(value, dict | list) else str(value),
-            )
-            for name, value in setting.items()
-        ]
-        return [*_told(parent, "arguments"), *(part for pair in pairs for part in pair)]
+        return [*_told(parent, "arguments"), *as_options(setting)]
 
     @property
     def _history(self) -> History:
@@ -156,7 +147,6 @@ class Live:
 
     def __init__(self) -> None:
         self.thread: threading.Thread | None = None
-        self.results: SweepResults | None = None
         self.error: BaseException | None = None
         self.sweep: Sweep | None = None
         self._id = ""
@@ -224,16 +214,17 @@ class HyperDriveRun(Run):
         discard_no_metric : bool
             Leave out runs without the primary metric.
         """
-        children = [(self._best_of(recorded), recorded) for recorded in self._children()]
+        sweep = self._recorded()
+        children = [(self._best_of(recorded, sweep), recorded) for recorded in self._children()]
         with_metric = [(best, recorded) for best, recorded in children if best is not None]
-        with_metric.sort(key=lambda pair: pair[0], reverse=self._maximize != reverse)
+        with_metric.sort(key=lambda pair: pair[0], reverse=_maximizes(sweep) != reverse)
         without = [(best, recorded) for best, recorded in children if best is None and not discard_no_metric]
         found = [
             {
                 "run_id": recorded.id,
                 "hyperparameters": recorded.tags.get(SETTING_TAG, "{}"),
                 "best_primary_metric": best,
-                "status": recorded.tags.get(STATUS_TAG) or FROM_MLFLOW[recorded.status],
+                "status": _status(recorded),
             }
             for best, recorded in (*with_metric, *without)
         ]
@@ -255,7 +246,8 @@ class HyperDriveRun(Run):
             Whether the runs of the sweeps count that stood in ``resume_from``.
         """
         left_out = {"Failed": not include_failed, "Canceled": not include_canceled}
-        earlier = _told(self._recorded(), "resume_from") if include_resume_from_runs else []
+        recorded = self._recorded()
+        earlier = _told(recorded, "resume_from") if include_resume_from_runs else []
         sweeps = [self, *(HyperDriveRun(self.experiment, one) for one in earlier if self._history.find(one))]
         rows = [
             row
@@ -265,7 +257,7 @@ class HyperDriveRun(Run):
         ]
         if not rows:
             return None
-        best = (max if self._maximize else min)(rows, key=lambda row: row["best_primary_metric"])
+        best = (max if _maximizes(recorded) else min)(rows, key=lambda row: row["best_primary_metric"])
         return Run(self.experiment, best["run_id"])
 
     def get_hyperparameters(self) -> dict[str, str]:
@@ -312,85 +304,56 @@ class HyperDriveRun(Run):
         """
         if show_output:
             sys.stdout.write(f"RunId: {self.id}\nHistory: {self._history.uri}\n")
-        shown = ""
-        while self._live is not None and self._live.thread is not None and self._live.thread.is_alive():
-            self._live.thread.join(0.5)
-            if show_output and self._live.sweep is not None:
-                line = self._progress(self._live.sweep)
-                if line != shown:
-                    sys.stdout.write(f"{line}\n")
-                    shown = line
-        while self._live is None and self.get_status() not in _ENDED:
-            time.sleep(2)
-        if self._live is not None and self._live.error is not None:
-            raise self._live.error
+        if self._live is None:
+            while self.get_status() not in TO_MLFLOW:
+                time.sleep(2)
+        else:
+            self._wait_for(self._live, show_output=show_output)
+        details = self.get_details()
         if show_output:
-            sys.stdout.write(f"Status: {self.get_status()}\n")
-        if raise_on_error and self.get_status() == "Failed":
+            sys.stdout.write(f"Status: {details['status']}\n")
+        if raise_on_error and details["status"] == "Failed":
             raise SparksweepError(
                 f"{self.id}: no run logged the primary metric; look at user_logs/std_log.txt of its children"
             )
-        return self.get_details()
+        return details
 
-    def _progress(self, sweep: Sweep) -> str:
+    def _wait_for(self, live: Live, *, show_output: bool) -> None:
         from sparksweep.hyperdrive.progress import told  # noqa: PLC0415 - Spark only where a sweep runs
 
-        done = sum(child.has_ended for child in sweep.children)
-        return f"{done} done, {told(sweep, maximize=self._maximize)}"
-
-    @property
-    def _maximize(self) -> bool:
-        return self._recorded().tags.get(GOAL_TAG, "maximize") == "maximize"
+        maximize = show_output and _maximizes(self._recorded())
+        shown = ""
+        while live.thread is not None and live.thread.is_alive():
+            live.thread.join(0.5)
+            if show_output and live.sweep is not None:
+                done, text = told(live.sweep.children, maximize=maximize)
+                line = f"{done} done, {text}"
+                if line != shown:
+                    sys.stdout.write(f"{line}\n")
+                    shown = line
+        if live.error is not None:
+            raise live.error
 
     def _children(self) -> list[RecordedRun]:
         return self._history.children(self.id)
 
-    def _best_of(self, recorded: RecordedRun) -> float | None:
-        primary = self._recorded().tags.get(PRIMARY_TAG, "")
+    def _best_of(self, recorded: RecordedRun, sweep: RecordedRun) -> float | None:
+        primary = sweep.tags.get(PRIMARY_TAG, "")
         if primary not in recorded.metrics:
             return None
         values = [value for _, value in self._history.metric(recorded.id, primary)]
         known = [value for value in values if value - value == 0]  # neither NaN nor an infinity
         if not known:
             return None
-        return max(known) if self._maximize else min(known)
+        return max(known) if _maximizes(sweep) else min(known)
 
 
-def known_settings(sweeps: Any, children: Any) -> list[tuple[Mapping[str, Any], float]]:
-    """Return what runs of earlier sweeps had and reached.
-
-    Parameters
-    ----------
-    sweeps : HyperDriveRun, list of them or None
-    children : Run, list of them or None
-
-    Raises
-    ------
-    ConfigError
-        If they are something else.
-    """
-    known: list[tuple[Mapping[str, Any], float]] = []
-    for sweep in _as_list(sweeps):
-        if not isinstance(sweep, HyperDriveRun):
-            raise ConfigError(f"resume_from: {sweep!r} is no HyperDriveRun")
-        rows = sweep.get_children_sorted_by_primary_metric(discard_no_metric=True)
-        known += [(json.loads(row["hyperparameters"]), row["best_primary_metric"]) for row in rows]
-    for child in _as_list(children):
-        if not isinstance(child, Run) or child.parent is None:
-            raise ConfigError(f"resume_child_runs: {child!r} is no child run of a sweep")
-        rows = child.parent.get_children_sorted_by_primary_metric(discard_no_metric=True)
-        known += [
-            (json.loads(row["hyperparameters"]), row["best_primary_metric"])
-            for row in rows
-            if row["run_id"] == child.id
-        ]
-    return known
+def _maximizes(sweep: RecordedRun) -> bool:
+    return sweep.tags.get(GOAL_TAG, "maximize") == "maximize"
 
 
-def _as_list(value: Any) -> Sequence[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list | tuple) else [value]
+def _status(recorded: RecordedRun) -> str:
+    return recorded.tags.get(STATUS_TAG) or FROM_MLFLOW[recorded.status]
 
 
 def _told(recorded: RecordedRun | None, name: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -23,13 +22,13 @@ from sparksweep.hyperdrive.dataset import InputDataset
 from sparksweep.hyperdrive.delivery import PackedInput, unpacked, work_folder
 from sparksweep.hyperdrive.inputs import INPUTS, write_inputs
 from sparksweep.hyperdrive.outputs import collect, pack
-from sparksweep.hyperdrive.placeholders import fill
+from sparksweep.hyperdrive.placeholders import as_options, as_text, fill
 from sparksweep.hyperdrive.relay import Relay
 from sparksweep.hyperdrive.script_process import ScriptProcess
 from sparksweep.hyperdrive.snapshot import unpack
 from sparksweep.search.resources import gpu_of_task
 
-__all__ = ["InputPath", "ScriptTrial", "as_text"]
+__all__ = ["InputPath", "ScriptTrial"]
 
 # Secrets and addresses of Spark's own workers, which are none of a script's business.
 _SPARKS_OWN = ("PYTHON_WORKER_FACTORY", "PYSPARK_GATEWAY", "SPARK_AUTH", "_SPARK", "_PYSPARK")
@@ -112,7 +111,7 @@ class ScriptTrial:
         paths = {name: _path_of(one) for name, one in inputs.items()}
         if self.script is not None:
             arguments = [paths[one.name] if isinstance(one, InputPath) else one for one in self.arguments]
-            return [sys.executable, self.script, *arguments, *_options(setting)]
+            return [sys.executable, self.script, *arguments, *as_options(setting)]
         values = {
             **{f"search_space.{name.lstrip('-')}": as_text(value) for name, value in setting.items()},
             **self.literals,
@@ -170,17 +169,6 @@ class ScriptTrial:
             return COMPLETED, None
         last = next((line.strip() for line in reversed(_last_lines(log)) if line.strip()), "")
         return FAILED, f"the script ended with exit code {code}" + (f": {last[:_SENTENCE]}" if last else "")
-
-
-def as_text(value: Any) -> str:
-    """Return a parameter as it stands on a command line: mappings and lists as JSON."""
-    return json.dumps(value) if isinstance(value, Mapping | list | tuple) else str(value)
-
-
-def _options(setting: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in setting.items():
-        yield name if name.startswith("-") else f"--{name}"
-        yield as_text(value)
 
 
 def _path_of(one: InputDataset) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.child import CANCELED, COMPLETED, FAILED
 from sparksweep.hyperdrive.children import POLICY, QUEUED, Child, Event, as_json, changed
 from sparksweep.hyperdrive.launcher import Returned
+from sparksweep.hyperdrive.metrics import Metric
 from sparksweep.hyperdrive.policies import Policy
 from sparksweep.hyperdrive.proposals import Known, Proposals
 from sparksweep.hyperdrive.report_server import Heard
@@ -72,8 +73,8 @@ class Recorder(Protocol):
     def started(self, child: Child) -> None:
         """Take note that a run was sent to Spark, for the first time or again."""
 
-    def heard(self, child: Child, event: Event, *, is_new_attempt: bool) -> None:
-        """Take note that a run lives, or has logged something."""
+    def heard(self, child: Child, metrics: Sequence[Metric], *, is_new_attempt: bool) -> None:
+        """Take note that a run lives, and what it has logged since."""
 
     def ended(self, child: Child) -> None:
         """Take note that a run is over."""
@@ -264,14 +265,13 @@ class Sweep:
         if not fresh and not is_new:
             return child.word is not None
         # One after the other: the policy decides at every interval, also where several come at once.
-        for position, metric in enumerate(fresh or (None,)):
+        for metric in fresh or (None,):
             self._change(
                 self._children[number],
                 "heard",
                 attempt=heard.attempt,
                 host=heard.host,
                 metrics=[] if metric is None else [metric.to_json()],
-                is_new_attempt=is_new and position == 0,
             )
             if metric is not None and metric.name == self._plan.primary:
                 self._decide(self._children[number])
@@ -304,7 +304,6 @@ class Sweep:
                 attempt=ended.attempt,
                 host=ended.host,
                 metrics=[metric.to_json() for metric in ended.metrics[known:]],
-                is_new_attempt=ended.attempt > child.attempt,
             )
         status, error = ended.status, ended.error
         if child.word is not None and status != COMPLETED:
@@ -358,11 +357,12 @@ class Sweep:
                 self._to_end[number] = end + _GRACE
                 launcher.cancel(self._children[number].id)
 
-    def _change(self, child: Child, kind: str, *, is_new_attempt: bool = False, **content: Any) -> None:
-        event = self._note(kind, run=child.number, **content)
-        self._children[child.number] = changed(child, event, self._plan.primary)
+    def _change(self, before: Child, kind: str, **content: Any) -> None:
+        event = self._note(kind, run=before.number, **content)
+        child = self._children[before.number] = changed(before, event, self._plan.primary)
         if kind == "heard":
-            self._recorder.heard(self._children[child.number], event, is_new_attempt=is_new_attempt)
+            fresh = child.metrics[len(child.metrics) - len(event["metrics"]) :]
+            self._recorder.heard(child, fresh, is_new_attempt=child.attempt > before.attempt)
 
     def _note(self, kind: str, **content: Any) -> Event:
         event = {"kind": kind, "at": round(self.seconds, 3), **content}

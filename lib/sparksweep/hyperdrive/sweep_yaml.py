@@ -79,7 +79,7 @@ class SweepYaml:
         check_keys("objective", self.values["objective"], ("goal", "primary_metric"), ())
         check_keys("limits", self._section("limits"), (), _LIMITS)
         trial = self.values["trial"]
-        if isinstance(trial, Mapping) and "estimator" in trial:
+        if "estimator" in trial:
             check_keys("trial", trial, ("estimator",), ("interval",))
         else:
             check_keys("trial", trial, ("command",), ("code", "environment_variables", *_UNUSED_OF_TRIAL))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sparksweep import __version__
 from sparksweep.report.table import results_table
 from sparksweep.search.grid_scores import grid_scores
+from sparksweep.search.runs import versions_of
 
 __all__ = ["Predictions", "Results", "RunStore", "write_latest", "write_run"]
+
+
+_PACKAGES = ("pyspark", "xgboost", "scikit-learn", "numpy", "scipy", "pandas")
 
 
 class RunStore(Protocol):
@@ -97,7 +98,7 @@ class Results:
             **({} if self.families is None else {"families": self.families}),
             **self.scale,
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
-            "versions": _versions(),
+            "versions": versions_of(*_PACKAGES),
         }
 
 
@@ -133,18 +134,3 @@ def _names_csv(names: tuple[str, ...]) -> str:
 def _plain(value: Any) -> Any:
     """Return a numpy scalar as Python's own, for JSON."""
     return value.item() if isinstance(value, np.generic) else repr(value)
-
-
-def _versions() -> dict[str, str]:
-    # xgboost-cpu is the same library under another name.
-    names = ("pyspark", "xgboost", "xgboost-cpu", "scikit-learn", "numpy", "scipy", "pandas")
-    installed = {name: _version(name) for name in names}
-    own = {"sparksweep": __version__, "python": platform.python_version()}
-    return own | {name: number for name, number in installed.items() if number is not None}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

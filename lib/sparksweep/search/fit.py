@@ -23,7 +23,7 @@ from sparksweep.search.steps import shared_steps
 from sparksweep.search.threads import Threads
 from sparksweep.search.workbench import Sides, Workbench
 
-__all__ = ["FitResult", "FitSettings", "Member", "Warned", "fit_and_score", "tells_of_writing"]
+__all__ = ["FitResult", "FitSettings", "Member", "Warned", "as_number", "fit_and_score", "tells_of_writing"]
 
 Scores = Any  # a float, or a dict of floats by the metric's name
 
@@ -245,14 +245,14 @@ def _score(estimator: Any, X: Any, y: Any, score_params: dict[str, Any], setting
         scores = settings.error_score
         _warn_of_failed_scoring(scores, traceback.format_exc())
     if not isinstance(scores, dict):
-        return _number(scores, settings.scorer)
+        return as_number(scores, settings.scorer)
     for name, score in scores.items():
         # scikit-learn's scorer of several metrics gives the traceback's text for one that failed.
         if settings.metrics is not None and isinstance(score, str):
             _warn_of_failed_scoring(settings.error_score, score)
             scores[name] = settings.error_score
         else:
-            scores[name] = _number(score, name)
+            scores[name] = as_number(score, name)
     return scores
 
 
@@ -265,7 +265,8 @@ def _warn_of_failed_scoring(error_score: Any, details: str) -> None:
     )
 
 
-def _number(score: Any, scorer: Any) -> Any:
+def as_number(score: Any, scorer: Any) -> Any:
+    """Return a scorer's result as a number, an array of one entry too. ValueError if it is none."""
     if hasattr(score, "item"):
         with suppress(ValueError):  # an array of several entries is not a number; the check below says so
             score = score.item()

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from sparksweep import __version__
 from sparksweep.errors import ConfigError
 from sparksweep.search.codec import FIT_RESULTS, Codec
 from sparksweep.search.fingerprint import Fingerprint
 from sparksweep.search.journal import Journal, delete_journal, is_locked, read_fingerprint
 from sparksweep.storage import Store
 
-__all__ = ["RunChooser", "new_run_id"]
+__all__ = ["RunChooser", "new_run_id", "versions_of"]
 
 _JOURNAL = "journal"
 _COMPLETE = "best.json"
+
+_TWINS = {"xgboost": ("xgboost-cpu",)}
 
 
 def new_run_id(now: datetime | None = None) -> str:
     """Return a name that sorts by UTC time, such as ``20261121T093000Z-3fa9c1``."""
     now = datetime.now(timezone.utc) if now is None else now
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """Return the versions with which a run is made: ours, Python's, those of packages that are installed."""
+    # xgboost-cpu is the same library under another name.
+    names = (name for package in packages for name in (package, *_TWINS.get(package, ())))
+    installed = {name: _version(name) for name in names}
+    own = {"sparksweep": __version__, "python": platform.python_version()}
+    return own | {name: number for name, number in installed.items() if number is not None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 @dataclass

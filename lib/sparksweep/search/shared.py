@@ -24,7 +24,7 @@ from typing import Any
 
 from pyspark import Broadcast, SparkContext, cloudpickle
 
-__all__ = ["Shared", "host_folder"]
+__all__ = ["Shared", "alone", "host_folder"]
 
 # Smaller buffers stay in the pickle: a copy a worker costs less than a page of a file.
 _LARGE = 1 << 16
@@ -131,7 +131,7 @@ def _mapped(name: str, pieces: Sequence[Broadcast[Any]]) -> mmap.mmap:
     folder = host_folder()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    with _alone(folder):
+    with alone(folder):
         if not path.exists():
             for piece in pieces:
                 piece.value  # noqa: B018 - unpickling it writes it
@@ -154,7 +154,8 @@ def _remove_unused(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Keep the other processes of this host out of a folder for the time of the block."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
