@@ -41,6 +41,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"search"},
 }
 
+# By room inside of hyperdrive/, what else of hyperdrive/ it may import. Its own modules stand above its rooms.
+HYPERDRIVE_MAY_IMPORT: dict[str, set[str]] = {
+    "sampling": {"arguments"},
+    "termination": {"arguments"},
+    "inputs": set(),
+    "child": {"arguments", "metrics", "inputs"},
+    "driver": {"arguments", "metrics", "tags", "sampling", "termination", "child"},
+}
+
 
 def imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[tuple[str, str | None]]:
     """Yield (module, name) of each import, relative ones resolved; the name of `import x` is None."""
@@ -84,6 +93,20 @@ def wrong_directions(edges: dict[str, set[str]]) -> list[str]:
             if room_of(target) not in {room, *MAY_IMPORT[room]}
         ]
     return wrong
+
+
+def wrong_directions_in_hyperdrive(edges: dict[str, set[str]]) -> list[str]:
+    def inner(module: str) -> str:
+        return module.removeprefix("sparksweep.hyperdrive.").split(".")[0]
+
+    return [
+        f"{module} imports {target}"
+        for module, targets in sorted(edges.items())
+        if room_of(module) == "hyperdrive" and inner(module) in HYPERDRIVE_MAY_IMPORT
+        for target in sorted(targets)
+        if room_of(target) == "hyperdrive"
+        and inner(target) not in {inner(module), *HYPERDRIVE_MAY_IMPORT[inner(module)]}
+    ]
 
 
 def cycle(edges: dict[str, set[str]]) -> list[str]:
@@ -149,6 +172,12 @@ def test_imports_go_one_way(edges):
     assert wrong_directions(edges) == []
 
 
+def test_imports_inside_of_hyperdrive_go_one_way(edges):
+    assert wrong_directions_in_hyperdrive(edges) == []
+    rooms = {path.name for path in (PACKAGE / "hyperdrive").iterdir() if (path / "__init__.py").is_file()}
+    assert rooms == set(HYPERDRIVE_MAY_IMPORT)
+
+
 def test_no_module_imports_itself_in_a_circle(edges):
     assert cycle(edges) == []
 
@@ -205,7 +234,7 @@ def test_a_relative_import_in_a_package_starts_at_the_package():
     [
         ("sparksweep.search.grid", "sparksweep.data.tables"),
         ("sparksweep.data.tables", "sparksweep.features"),
-        ("sparksweep.search.grid", "sparksweep.hyperdrive.samplers"),
+        ("sparksweep.search.grid", "sparksweep.hyperdrive.sampling.samplers"),
         ("sparksweep.report.table", "sparksweep.pipeline"),
         ("sparksweep.features.build", "sparksweep.search"),
         ("sparksweep.session", "sparksweep.storage"),
@@ -216,6 +245,20 @@ def test_a_relative_import_in_a_package_starts_at_the_package():
 )
 def test_an_import_against_the_order_is_found(module, target):
     assert wrong_directions({module: {target}}) == [f"{module} imports {target}"]
+
+
+@pytest.mark.parametrize(
+    ("module", "target"),
+    [
+        ("child.task", "driver.launcher"),
+        ("inputs.dataset", "metrics"),
+        ("termination.policies", "sampling.samplers"),
+        ("driver.sweep", "run_config"),
+    ],
+)
+def test_an_import_against_the_order_inside_of_hyperdrive_is_found(module, target):
+    module, target = f"sparksweep.hyperdrive.{module}", f"sparksweep.hyperdrive.{target}"
+    assert wrong_directions_in_hyperdrive({module: {target}}) == [f"{module} imports {target}"]
 
 
 def test_an_unknown_room_is_found():

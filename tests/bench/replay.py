@@ -20,14 +20,14 @@ from typing import Any
 
 import optuna
 
-from sparksweep.hyperdrive.child import CANCELED, COMPLETED, Ended
-from sparksweep.hyperdrive.children import EVENTS, Child
-from sparksweep.hyperdrive.launcher import Returned
+from sparksweep.hyperdrive.child.task import CANCELED, COMPLETED, Ended
+from sparksweep.hyperdrive.driver.children import EVENTS, Child
+from sparksweep.hyperdrive.driver.launcher import Returned
+from sparksweep.hyperdrive.driver.report_server import Heard
+from sparksweep.hyperdrive.driver.sweep import Plan, Sweep
 from sparksweep.hyperdrive.metrics import Metric
-from sparksweep.hyperdrive.policies import Policy
-from sparksweep.hyperdrive.report_server import Heard
-from sparksweep.hyperdrive.samplers import Sampling
-from sparksweep.hyperdrive.sweep import Plan, Sweep
+from sparksweep.hyperdrive.sampling.samplers import Sampling
+from sparksweep.hyperdrive.termination.policies import Policy
 from sparksweep.search.fingerprint import Fingerprint
 from sparksweep.search.journal import Journal
 from sparksweep.storage import LocalStore

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from sparksweep.hyperdrive import GridParameterSampling, MedianStoppingPolicy, choice
-from sparksweep.hyperdrive.child import COMPLETED, Ended
-from sparksweep.hyperdrive.children import EVENTS
-from sparksweep.hyperdrive.launcher import Returned
-from sparksweep.hyperdrive.link import Address, Link
+from sparksweep.hyperdrive.child.link import Address, Link
+from sparksweep.hyperdrive.child.task import COMPLETED, Ended
+from sparksweep.hyperdrive.driver.children import EVENTS
+from sparksweep.hyperdrive.driver.launcher import Returned
+from sparksweep.hyperdrive.driver.report_server import Heard, ReportServer
+from sparksweep.hyperdrive.driver.sweep import Plan, Sweep
 from sparksweep.hyperdrive.metrics import Metric
-from sparksweep.hyperdrive.report_server import Heard, ReportServer
-from sparksweep.hyperdrive.sweep import Plan, Sweep
 from sparksweep.search.fingerprint import Fingerprint
 from sparksweep.search.journal import Journal
 from sparksweep.storage import LocalStore

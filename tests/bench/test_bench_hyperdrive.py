@@ -21,7 +21,7 @@ from sparksweep.hyperdrive import (
     TPEParameterSampling,
     choice,
 )
-from sparksweep.hyperdrive.reports import Reports
+from sparksweep.hyperdrive.termination.reports import Reports
 from tests.bench import curves as curves_module
 from tests.bench.bench_hyperdrive import main, run_all
 from tests.bench.curves import CONFIG, Curves, Task, boost, cached_curves, compute_curves

@@ -20,8 +20,8 @@ from sparksweep.hyperdrive import (
     TruncationSelectionPolicy,
     choice,
 )
-from sparksweep.hyperdrive.policies import Policy
-from sparksweep.hyperdrive.samplers import Sampling
+from sparksweep.hyperdrive.sampling.samplers import Sampling
+from sparksweep.hyperdrive.termination.policies import Policy
 from tests.bench.curves import Curves
 from tests.bench.replay import Replay, replay_optuna, replay_sweep
 

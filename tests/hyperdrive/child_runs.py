@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from pyspark import SparkContext
 
-from sparksweep.hyperdrive.child import Ended
-from sparksweep.hyperdrive.launcher import Returned, SparkLauncher
-from sparksweep.hyperdrive.report_server import Heard, ReportServer
-from sparksweep.hyperdrive.script_trial import ScriptTrial
-from sparksweep.hyperdrive.snapshot import take_snapshot
+from sparksweep.hyperdrive.child.script_trial import ScriptTrial
+from sparksweep.hyperdrive.child.snapshot import take_snapshot
+from sparksweep.hyperdrive.child.task import Ended
+from sparksweep.hyperdrive.driver.launcher import Returned, SparkLauncher
+from sparksweep.hyperdrive.driver.report_server import Heard, ReportServer
 from tests.hyperdrive.processes import within
 
 

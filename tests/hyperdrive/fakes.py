@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparksweep.hyperdrive.child import COMPLETED, FAILED, Ended
-from sparksweep.hyperdrive.launcher import Returned
+from sparksweep.hyperdrive.child.task import COMPLETED, FAILED, Ended
+from sparksweep.hyperdrive.driver.launcher import Returned
+from sparksweep.hyperdrive.driver.report_server import Heard
 from sparksweep.hyperdrive.metrics import Metric
-from sparksweep.hyperdrive.report_server import Heard
 
 NOWHERE = Path("/nonexistent")
 

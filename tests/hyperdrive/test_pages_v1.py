@@ -55,8 +55,8 @@ from sparksweep.hyperdrive import (
     randint,
     uniform,
 )
-from sparksweep.hyperdrive.context import ScriptRun
-from sparksweep.hyperdrive.reports import Reports
+from sparksweep.hyperdrive.child.context import ScriptRun
+from sparksweep.hyperdrive.termination.reports import Reports
 
 SCRIPTS = Path(__file__).parent / "pages"
 

@@ -48,7 +48,7 @@ from sparksweep.hyperdrive import (
     randint,
     uniform,
 )
-from sparksweep.hyperdrive.spaces import from_yaml
+from sparksweep.hyperdrive.sampling.spaces import from_yaml
 from sparksweep.hyperdrive.sweep_yaml import SweepYaml
 from sparksweep.pipeline import run_hyperdrive
 

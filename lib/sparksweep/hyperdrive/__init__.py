@@ -9,16 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparksweep.hyperdrive.context import get_azureml_logger
-    from sparksweep.hyperdrive.dataset import Dataset
+    from sparksweep.hyperdrive.child.context import get_azureml_logger
     from sparksweep.hyperdrive.experiment import Experiment
-    from sparksweep.hyperdrive.halving import SuccessiveHalvingPolicy
-    from sparksweep.hyperdrive.policies import (
-        BanditPolicy,
-        MedianStoppingPolicy,
-        NoTerminationPolicy,
-        TruncationSelectionPolicy,
-    )
+    from sparksweep.hyperdrive.inputs.dataset import Dataset
     from sparksweep.hyperdrive.run_config import (
         EstimatorRunConfig,
         HyperDriveConfig,
@@ -26,13 +19,13 @@ if TYPE_CHECKING:
         ScriptRunConfig,
     )
     from sparksweep.hyperdrive.runs import HyperDriveRun, Run
-    from sparksweep.hyperdrive.samplers import (
+    from sparksweep.hyperdrive.sampling.samplers import (
         BayesianParameterSampling,
         GridParameterSampling,
         RandomParameterSampling,
         TPEParameterSampling,
     )
-    from sparksweep.hyperdrive.spaces import (
+    from sparksweep.hyperdrive.sampling.spaces import (
         choice,
         lognormal,
         loguniform,
@@ -43,6 +36,13 @@ if TYPE_CHECKING:
         quniform,
         randint,
         uniform,
+    )
+    from sparksweep.hyperdrive.termination.halving import SuccessiveHalvingPolicy
+    from sparksweep.hyperdrive.termination.policies import (
+        BanditPolicy,
+        MedianStoppingPolicy,
+        NoTerminationPolicy,
+        TruncationSelectionPolicy,
     )
     from sparksweep.hyperdrive.workspace import Workspace
 
@@ -79,20 +79,25 @@ __all__ = [
 ]
 
 _MODULES = {
-    "context": ("get_azureml_logger",),
-    "dataset": ("Dataset",),
+    "child.context": ("get_azureml_logger",),
+    "inputs.dataset": ("Dataset",),
     "experiment": ("Experiment",),
-    "halving": ("SuccessiveHalvingPolicy",),
-    "policies": ("BanditPolicy", "MedianStoppingPolicy", "NoTerminationPolicy", "TruncationSelectionPolicy"),
+    "termination.halving": ("SuccessiveHalvingPolicy",),
+    "termination.policies": (
+        "BanditPolicy",
+        "MedianStoppingPolicy",
+        "NoTerminationPolicy",
+        "TruncationSelectionPolicy",
+    ),
     "run_config": ("EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig"),
     "runs": ("HyperDriveRun", "Run"),
-    "samplers": (
+    "sampling.samplers": (
         "BayesianParameterSampling",
         "GridParameterSampling",
         "RandomParameterSampling",
         "TPEParameterSampling",
     ),
-    "spaces": (
+    "sampling.spaces": (
         *("choice", "randint", "uniform", "loguniform", "normal", "lognormal"),
         *("quniform", "qloguniform", "qnormal", "qlognormal"),
     ),

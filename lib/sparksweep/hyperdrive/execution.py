@@ -18,24 +18,24 @@ from sklearn.base import clone
 from sparksweep.errors import ConfigError
 from sparksweep.history import History
 from sparksweep.hyperdrive.arguments import as_list
-from sparksweep.hyperdrive.child import Trial
-from sparksweep.hyperdrive.dataset import NamedInput
-from sparksweep.hyperdrive.delivery import pack
-from sparksweep.hyperdrive.estimator_trial import EstimatorTrial
-from sparksweep.hyperdrive.launcher import Returned, SparkLauncher
-from sparksweep.hyperdrive.placeholders import places
-from sparksweep.hyperdrive.policies import policy_to_yaml
-from sparksweep.hyperdrive.progress import SweepProgress
-from sparksweep.hyperdrive.recorder import SweepRecorder
-from sparksweep.hyperdrive.report_server import ReportServer
-from sparksweep.hyperdrive.results import SweepResults
+from sparksweep.hyperdrive.child.estimator_trial import EstimatorTrial
+from sparksweep.hyperdrive.child.placeholders import places
+from sparksweep.hyperdrive.child.script_trial import InputPath, ScriptTrial
+from sparksweep.hyperdrive.child.snapshot import take_snapshot
+from sparksweep.hyperdrive.child.task import Trial
+from sparksweep.hyperdrive.driver.launcher import Returned, SparkLauncher
+from sparksweep.hyperdrive.driver.progress import SweepProgress
+from sparksweep.hyperdrive.driver.recorder import SweepRecorder
+from sparksweep.hyperdrive.driver.report_server import ReportServer
+from sparksweep.hyperdrive.driver.results import SweepResults
+from sparksweep.hyperdrive.driver.sweep import Plan, Sweep
+from sparksweep.hyperdrive.inputs.dataset import NamedInput
+from sparksweep.hyperdrive.inputs.delivery import pack
 from sparksweep.hyperdrive.run_config import EstimatorRunConfig, HyperDriveConfig, ScriptRunConfig
-from sparksweep.hyperdrive.samplers import sampling_to_yaml
-from sparksweep.hyperdrive.script_trial import InputPath, ScriptTrial
-from sparksweep.hyperdrive.snapshot import take_snapshot
-from sparksweep.hyperdrive.spaces import to_yaml
-from sparksweep.hyperdrive.sweep import Plan, Sweep
+from sparksweep.hyperdrive.sampling.samplers import sampling_to_yaml
+from sparksweep.hyperdrive.sampling.spaces import to_yaml
 from sparksweep.hyperdrive.tags import GOAL_TAG, PRIMARY_TAG, STATUS_TAG, TO_MLFLOW
+from sparksweep.hyperdrive.termination.policies import policy_to_yaml
 from sparksweep.search import GridSearchCV
 from sparksweep.search.fingerprint import Fingerprint, fingerprint_of
 from sparksweep.search.resources import Cluster

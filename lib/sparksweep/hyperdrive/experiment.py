@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from pyspark.sql import SparkSession
 
 from sparksweep.errors import ConfigError
-from sparksweep.hyperdrive.children import EVENTS
+from sparksweep.hyperdrive.driver.children import EVENTS
+from sparksweep.hyperdrive.driver.sweep import Sweep
 from sparksweep.hyperdrive.execution import execute, prepare
 from sparksweep.hyperdrive.run_config import HyperDriveConfig
 from sparksweep.hyperdrive.runs import HyperDriveRun, Live
-from sparksweep.hyperdrive.sweep import Sweep
 from sparksweep.hyperdrive.warm_start import known_settings
 from sparksweep.hyperdrive.workspace import Workspace
 from sparksweep.search.runs import RunChooser

@@ -10,9 +10,9 @@ from typing import Any
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import check_number, check_whole
-from sparksweep.hyperdrive.dataset import NamedInput
-from sparksweep.hyperdrive.policies import NoTerminationPolicy, Policy
-from sparksweep.hyperdrive.samplers import Sampling
+from sparksweep.hyperdrive.inputs.dataset import NamedInput
+from sparksweep.hyperdrive.sampling.samplers import Sampling
+from sparksweep.hyperdrive.termination.policies import NoTerminationPolicy, Policy
 
 __all__ = ["EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sparksweep.errors import ConfigError, SparksweepError
-from sparksweep.hyperdrive.context import ScriptRun, get_context
-from sparksweep.hyperdrive.placeholders import as_options
+from sparksweep.hyperdrive.child.context import ScriptRun, get_context
+from sparksweep.hyperdrive.child.placeholders import as_options
 from sparksweep.hyperdrive.tags import (
     ERROR_TAG,
     FROM_MLFLOW,
@@ -25,8 +25,8 @@ from sparksweep.hyperdrive.tags import (
 
 if TYPE_CHECKING:
     from sparksweep.history import History, RecordedRun
+    from sparksweep.hyperdrive.driver.sweep import Sweep
     from sparksweep.hyperdrive.run_config import HyperDriveConfig
-    from sparksweep.hyperdrive.sweep import Sweep
     from sparksweep.hyperdrive.workspace import Workspace
 
 __all__ = ["HyperDriveRun", "Live", "Run"]
@@ -54,7 +54,7 @@ class Run:
 
     @staticmethod
     def get_context(allow_offline: bool = True) -> ScriptRun:
-        """Return the run of this script; see :func:`~sparksweep.hyperdrive.context.get_context`."""
+        """Return the run of this script; see :func:`~sparksweep.hyperdrive.child.context.get_context`."""
         return get_context(allow_offline)
 
     def __repr__(self) -> str:
@@ -319,7 +319,7 @@ class HyperDriveRun(Run):
         return details
 
     def _wait_for(self, live: Live, *, show_output: bool) -> None:
-        from sparksweep.hyperdrive.progress import told  # noqa: PLC0415 - Spark only where a sweep runs
+        from sparksweep.hyperdrive.driver.progress import told  # noqa: PLC0415 - Spark only where a sweep runs
 
         maximize = show_output and _maximizes(self._recorded())
         shown = ""

@@ -13,16 +13,16 @@ from typing import Any
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import check_keys, check_number
-from sparksweep.hyperdrive.dataset import Dataset, NamedInput
-from sparksweep.hyperdrive.policies import policy_from_yaml
+from sparksweep.hyperdrive.inputs.dataset import Dataset, NamedInput
 from sparksweep.hyperdrive.run_config import (
     EstimatorRunConfig,
     HyperDriveConfig,
     PrimaryMetricGoal,
     ScriptRunConfig,
 )
-from sparksweep.hyperdrive.samplers import sampling_from_yaml
-from sparksweep.hyperdrive.spaces import from_yaml
+from sparksweep.hyperdrive.sampling.samplers import sampling_from_yaml
+from sparksweep.hyperdrive.sampling.spaces import from_yaml
+from sparksweep.hyperdrive.termination.policies import policy_from_yaml
 
 __all__ = ["SweepYaml"]
 

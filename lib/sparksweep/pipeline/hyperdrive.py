@@ -11,9 +11,9 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from sparksweep.config import SweepOptions, load_config, parse_sweep_options
 from sparksweep.errors import ConfigError, SparksweepError
-from sparksweep.hyperdrive.children import EVENTS, Event
+from sparksweep.hyperdrive.driver.children import EVENTS, Event
+from sparksweep.hyperdrive.driver.results import SweepResults
 from sparksweep.hyperdrive.execution import execute, prepare
-from sparksweep.hyperdrive.results import SweepResults
 from sparksweep.hyperdrive.run_config import EstimatorRunConfig
 from sparksweep.hyperdrive.sweep_yaml import SweepYaml
 from sparksweep.pipeline.command import exit_code, open_spark, say

@@ -1,0 +1,1 @@
+"""Which runs are ended early: policies, and what they know of the runs."""
