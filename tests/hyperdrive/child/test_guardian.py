@@ -135,6 +135,14 @@ def test_the_death_of_the_owner_ends_script_and_guardian(owner, tmp_path):
     within(GRACE + 5, lambda: not any(map(is_running, everybody)))
 
 
+def test_the_death_of_the_guardian_ends_the_script(start, tmp_path):
+    process = shell(start, "trap '' TERM; sleep 60 & echo $PPID $! $$ > pids; while :; do sleep 0.05; done")
+    guardian, *both = pids(tmp_path / "pids", 3)
+    os.kill(guardian, signal.SIGKILL)
+    assert ended(process) == -signal.SIGKILL
+    within(5, lambda: not any(map(is_running, both)))
+
+
 def test_signals_do_not_end_the_guardian(start, tmp_path):
     """Spark's daemon signals the group of its workers, and a terminal that of its programs."""
     process = shell(start, "echo $PPID $$ > pids; while [ ! -e go ]; do sleep 0.05; done; exit 4")

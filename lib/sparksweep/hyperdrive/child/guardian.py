@@ -1,9 +1,10 @@
 """Starts a command in a process group of its own, and ends the group when nobody needs it any more.
 
-``guardian COMMAND ...`` ends with the command's exit code, or 128 and a signal's number. Its standard
+It ends with the command's exit code, or 128 and a signal's number. Its standard
 input is the line to whom it works for: when that is closed, by intention or because that process was killed,
 even by ``kill -9``, the whole group gets SIGTERM and soon after SIGKILL. What the command leaves running in
-its group is killed when the command ends.
+its group is killed when the command ends. The group's number is written into a pipe at once, so that the
+other side can do the same if it is the guardian that is killed.
 
 A process group is all that a portable program can hold on to: a process that makes a session of its own
 (``setsid``) is out of reach.
@@ -27,8 +28,11 @@ __all__ = ["GRACE", "guard", "main"]
 GRACE = 2.0
 
 
-def main(command: Sequence[str]) -> int:
-    """Run a command and return its exit code, 128 and the number of a signal that ended it."""
+def main(command: Sequence[str], tell: int) -> int:
+    """Run a command and return its exit code, 128 and the number of a signal that ended it.
+
+    ``tell`` is the file descriptor to which the number of its process group is written.
+    """
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         # Spark's daemon ends with a signal to its whole group. Not SIG_IGN, which the command would inherit.
         signal.signal(number, lambda *_: None)
@@ -38,6 +42,7 @@ def main(command: Sequence[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"{command[0]} cannot be started: {error.strerror}\n")
         return 127
+    os.write(tell, str(process.pid).encode())
     threading.Thread(target=_watch, args=(process,), daemon=True).start()
     code = process.wait()
     _signal(process, signal.SIGKILL)
@@ -58,5 +63,5 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def guard() -> NoReturn:
-    """Run the command that the arguments of this process are, and end with its exit code."""
-    sys.exit(main(sys.argv[1:]))
+    """Run what the arguments of this process say, a file descriptor and a command. End with its exit code."""
+    sys.exit(main(sys.argv[2:], int(sys.argv[1])))
