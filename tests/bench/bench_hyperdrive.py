@@ -111,7 +111,8 @@ def _describe(curves: Curves, settings: Settings, target: float, options: argpar
         print(f"  {name}: {policy}")
     print(
         f"  optuna: TPESampler(multivariate, constant_liar); HyperbandPruner({settings.delay}, {curves.most_rounds}, "
-        f"{settings.reduction}), MedianPruner(3, {settings.delay - 1}, {settings.every}), in rounds"
+        f"{settings.reduction}), MedianPruner(3, {settings.delay - 1}, {settings.every}), in rounds; "
+        f"PatientPruner(None, {settings.patience - 1})"
     )
 
 

@@ -194,11 +194,13 @@ def replay_optuna(
     machine = Machine(curves, target, budget)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
-    # Hyperband gives a trial its bracket by the study's name, which would be another one every time.
-    study = optuna.create_study(
-        study_name=f"replay-{seed}", direction="maximize", sampler=sampler, pruner=pruner()
-    )
+        # Hyperband gives a trial its bracket by the study's name, which would be another one every time.
+        study = optuna.create_study(
+            study_name=f"replay-{seed}",
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True),
+            pruner=pruner(),
+        )
     running: dict[str, optuna.trial.Trial] = {}
     best: dict[str, float] = {}
     stopped = 0

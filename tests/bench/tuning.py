@@ -14,6 +14,7 @@ from sparksweep.hyperdrive import (
     GridParameterSampling,
     MedianStoppingPolicy,
     NoTerminationPolicy,
+    PlateauStoppingPolicy,
     RandomParameterSampling,
     SuccessiveHalvingPolicy,
     TPEParameterSampling,
@@ -38,9 +39,9 @@ _SEEDED = {
 class Settings:
     """How the policies are set, in rounds; the same for all seeds, and as far as can be for Optuna's pruners.
 
-    Nobody is judged before ``delay`` rounds, those of the grid's shortest candidates, since paths with few columns
-    start slowly; then every ``every`` rounds, as the grid's candidates go on. The slack is three times what the
-    score may be off.
+    Nobody is compared with others before ``delay`` rounds, those of the grid's shortest candidates, since paths with
+    few columns start slowly; then every ``every`` rounds, as the grid's candidates go on. The slack is three times
+    what the score may be off. ``patience`` is counted in reports.
     """
 
     interval: int
@@ -49,6 +50,7 @@ class Settings:
     slack: float = 0.003
     percentage: int = 50
     reduction: int = 2
+    patience: int = 3
 
     def policies(self) -> dict[str, Policy]:
         delay, every = self.delay // self.interval, self.every // self.interval
@@ -58,12 +60,15 @@ class Settings:
             "median": MedianStoppingPolicy(every, delay_evaluation=delay),
             "truncation": TruncationSelectionPolicy(self.percentage, every, delay),
             "halving": SuccessiveHalvingPolicy(delay, self.reduction),
+            "plateau": PlateauStoppingPolicy(self.patience),
         }
 
     def pruners(self, most_rounds: int) -> dict[str, Callable[[], optuna.pruners.BasePruner]]:
         return {
             "hyperband": lambda: optuna.pruners.HyperbandPruner(self.delay, most_rounds, self.reduction),
             "median": lambda: optuna.pruners.MedianPruner(3, self.delay - 1, self.every),
+            # Its patience is over with the report after so many.
+            "patient": lambda: optuna.pruners.PatientPruner(None, self.patience - 1),
         }
 
 
@@ -85,11 +90,12 @@ CONTENDERS = {
         *(
             Contender(sampler, policy)
             for sampler in ("grid", "random", "bayesian", "tpe")
-            for policy in ("none", "bandit", "median", "truncation", "halving")
+            for policy in ("none", "bandit", "median", "truncation", "halving", "plateau")
             if policy == "none" or sampler != "bayesian"
         ),
         Contender("optuna", "hyperband"),
         Contender("optuna", "median"),
+        Contender("optuna", "patient"),
     ]
 }
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         uniform,
     )
     from sparksweep.hyperdrive.termination.halving import SuccessiveHalvingPolicy
+    from sparksweep.hyperdrive.termination.plateau import PlateauStoppingPolicy
     from sparksweep.hyperdrive.termination.policies import (
         BanditPolicy,
         MedianStoppingPolicy,
@@ -57,6 +58,7 @@ __all__ = [
     "HyperDriveRun",
     "MedianStoppingPolicy",
     "NoTerminationPolicy",
+    "PlateauStoppingPolicy",
     "PrimaryMetricGoal",
     "RandomParameterSampling",
     "Run",
@@ -83,6 +85,7 @@ _MODULES = {
     "inputs.dataset": ("Dataset",),
     "experiment": ("Experiment",),
     "termination.halving": ("SuccessiveHalvingPolicy",),
+    "termination.plateau": ("PlateauStoppingPolicy",),
     "termination.policies": (
         "BanditPolicy",
         "MedianStoppingPolicy",

@@ -16,10 +16,11 @@ from sparksweep.hyperdrive import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,
+    PlateauStoppingPolicy,
     SuccessiveHalvingPolicy,
     TruncationSelectionPolicy,
 )
-from sparksweep.hyperdrive.termination import halving, policies
+from sparksweep.hyperdrive.termination import halving, plateau, policies
 from sparksweep.hyperdrive.termination.policies import policy_from_yaml, policy_to_yaml
 from sparksweep.hyperdrive.termination.reports import Reports
 
@@ -36,7 +37,7 @@ def negative(runs):
     return {run: [-value for value in values] for run, values in runs.items()}
 
 
-@pytest.mark.parametrize("module", [policies, halving])
+@pytest.mark.parametrize("module", [policies, halving, plateau])
 def test_the_examples_of_the_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted
@@ -153,7 +154,44 @@ HALVING = [
     (SuccessiveHalvingPolicy(1, 4), {"a": [0.5], "b": [0.5], "c": [0.1]}, ["c"]),
     (SuccessiveHalvingPolicy(1, 4), {"a": [NAN], "b": [0.5], "c": [NAN]}, ["a", "c"]),
 ]
-TABLES = [*BANDIT, *MEDIAN, *TRUNCATION, *HALVING, (NoTerminationPolicy(), {"a": [0.1], "b": [0.9]}, [])]
+PLATEAU = [
+    # Two reports without a gain, one report, a gain in the last one, and one that only comes back to its best.
+    (
+        PlateauStoppingPolicy(2),
+        {"a": [0.1, 0.5, 0.4, 0.5], "b": [0.1, 0.4, 0.5, 0.4], "c": [0.5, 0.1, 0.1, 0.6], "d": [0.5] * 3},
+        ["a", "d"],
+    ),
+    # Too early to say, alone as in company.
+    (PlateauStoppingPolicy(2), {"a": [0.5, 0.4], "b": [0.5], "x": [0.9, 1.0, 1.1]}, []),
+    # The best one as well, and also where all others are worse.
+    (PlateauStoppingPolicy(1), {"x": [0.9, 0.8], "a": [0.1, 0.2]}, ["x"]),
+    # A gain counts if it is more than min_delta: 0.25 in two reports, in one step or in two.
+    (
+        PlateauStoppingPolicy(2, 0.25),
+        {"a": [0.5, 0.625, 0.75], "b": [0.5, 0.625, 0.8], "c": [0.5, 0.8, 0.1]},
+        ["a"],
+    ),
+    # At multiples of 2 that are not below 4. The fifth report of b is not looked at.
+    (
+        PlateauStoppingPolicy(1, evaluation_interval=2, delay_evaluation=4),
+        {"a": [0.5] * 2, "b": [0.5] * 5, "c": [0.5] * 4, "d": [0.5] * 3},
+        ["c"],
+    ),
+    # NaN is no gain, nor are infinities; who never reported a number has had its patience too.
+    (
+        PlateauStoppingPolicy(2),
+        {"a": [0.5, NAN, INF], "b": [NAN, NAN], "c": [NAN], "d": [NAN, 0.5], "e": [NAN, -INF, 0.1]},
+        ["a", "b"],
+    ),
+]
+TABLES = [
+    *BANDIT,
+    *MEDIAN,
+    *TRUNCATION,
+    *HALVING,
+    *PLATEAU,
+    (NoTerminationPolicy(), {"a": [0.1], "b": [0.9]}, []),
+]
 
 
 @pytest.mark.parametrize(("policy", "runs", "expected"), TABLES)
@@ -178,6 +216,7 @@ def test_a_table_worked_by_hand(policy, runs, expected):
             ["b", "d"],
         ),
         (SuccessiveHalvingPolicy(1, 2), {"a": [1.0], "b": [5.0], "c": [2.0], "d": [4.0]}, ["b", "d"]),
+        (PlateauStoppingPolicy(2), {"a": [1.0, 0.5, 0.6, 0.5], "b": [1.0, 0.6, 0.6, 0.5]}, ["a"]),
     ],
 )
 def test_a_table_of_losses(policy, losses, expected):
@@ -240,6 +279,14 @@ def test_runs_that_ended_count_unless_they_are_excluded():
             lambda: SuccessiveHalvingPolicy(reduction_factor=1),
             "SuccessiveHalvingPolicy: reduction_factor must be a whole number of at least 2, but 1 was given",
         ),
+        (
+            lambda: PlateauStoppingPolicy(0),
+            "PlateauStoppingPolicy: patience must be a whole number of at least 1, but 0 was given",
+        ),
+        (
+            lambda: PlateauStoppingPolicy(min_delta=-0.1),
+            "PlateauStoppingPolicy: min_delta must be 0 or more, but -0.1 was given",
+        ),
     ],
 )
 def test_a_wrong_argument_is_refused_by_name(make, told):
@@ -267,6 +314,7 @@ def test_a_wrong_argument_is_refused_by_name(make, told):
             TruncationSelectionPolicy(20, exclude_finished_jobs=True),
         ),
         ("{type: successive_halving, reduction_factor: 3}", SuccessiveHalvingPolicy(reduction_factor=3)),
+        ("{type: plateau_stopping, patience: 3}", PlateauStoppingPolicy(3)),
         ("null", NoTerminationPolicy()),
     ],
 )
@@ -305,6 +353,8 @@ POLICIES = st.one_of(
     ),
     st.builds(SuccessiveHalvingPolicy, reduction_factor=st.integers(2, 4), **INTERVALS),
 )
+# It alone has no regard for other runs.
+PLATEAUS = st.builds(PlateauStoppingPolicy, st.integers(1, 4), st.sampled_from([0, 0.25, 1]), **INTERVALS)
 # Few different values, so that there are ties; quarters, so that sums are exact.
 VALUES = st.one_of(st.integers(-8, 8).map(lambda n: n / 4), st.sampled_from([NAN, INF, -INF]))
 RUNS = st.lists(st.lists(VALUES, min_size=1, max_size=8), min_size=1, max_size=7).map(
@@ -312,12 +362,12 @@ RUNS = st.lists(st.lists(VALUES, min_size=1, max_size=8), min_size=1, max_size=7
 )
 
 
-@given(POLICIES, RUNS, st.booleans())
+@given(POLICIES | PLATEAUS, RUNS, st.booleans())
 def test_a_change_of_sign_changes_nothing(policy, runs, maximize):
     assert stopped(policy, runs, maximize=maximize) == stopped(policy, negative(runs), maximize=not maximize)
 
 
-@given(POLICIES, RUNS, st.booleans())
+@given(POLICIES | PLATEAUS, RUNS, st.booleans())
 def test_the_order_of_the_runs_and_their_later_reports_change_nothing(policy, runs, maximize):
     run = min(runs)
     backwards = dict(reversed(runs.items()))
@@ -339,7 +389,7 @@ def test_the_best_run_goes_on(policy, runs, maximize):
             assert not policy.stops(run, reports)
 
 
-@given(POLICIES, RUNS, st.booleans())
+@given(POLICIES | PLATEAUS, RUNS, st.booleans())
 def test_it_stops_nobody_outside_its_intervals(policy, runs, maximize):
     for run in stopped(policy, runs, maximize=maximize):
         interval = len(runs[run])
@@ -398,3 +448,35 @@ def naive(policy, run, runs, maximize, ended):
 def test_a_second_implementation_decides_the_same(policy, runs, maximize, ended):
     expected = [run for run in runs if naive(policy, run, runs, maximize, ended)]
     assert stopped(policy, runs, maximize=maximize, ended=ended) == expected
+
+
+def improvements(values, *, maximize):
+    """The intervals at which a run had a best of its own, one report after the other."""
+    best, found = None, []
+    for interval, value in enumerate(values, 1):
+        if math.isfinite(value) and (best is None or (value > best if maximize else value < best)):
+            best = value
+            found.append(interval)
+    return found
+
+
+@given(st.integers(1, 4), st.lists(VALUES, min_size=1, max_size=12), st.booleans())
+def test_a_plateau_is_what_early_stopping_waits_for(patience, values, maximize):
+    """With no min_delta: a run is stopped at the first interval that is so far from its last improvement."""
+    stop = next(
+        (
+            n
+            for n in range(1, len(values) + 1)
+            if PlateauStoppingPolicy(patience).stops("a", Reports({"a": values[:n]}, maximize=maximize))
+        ),
+        None,
+    )
+    naive = next(
+        (
+            n
+            for n in range(1, len(values) + 1)
+            if n - max(improvements(values[:n], maximize=maximize), default=0) >= patience
+        ),
+        None,
+    )
+    assert stop == naive

@@ -31,6 +31,7 @@ from typing import Any, TypeAlias
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import check_keys, check_number, check_whole, type_in
 from sparksweep.hyperdrive.termination.halving import SuccessiveHalvingPolicy
+from sparksweep.hyperdrive.termination.plateau import PlateauStoppingPolicy
 from sparksweep.hyperdrive.termination.reports import Reports, check_intervals, fires
 
 __all__ = [
@@ -269,6 +270,7 @@ Policy: TypeAlias = (
     | MedianStoppingPolicy
     | TruncationSelectionPolicy
     | SuccessiveHalvingPolicy
+    | PlateauStoppingPolicy
 )
 
 _TYPES: dict[str, type[Any]] = {
@@ -276,6 +278,7 @@ _TYPES: dict[str, type[Any]] = {
     "median_stopping": MedianStoppingPolicy,
     "truncation_selection": TruncationSelectionPolicy,
     "successive_halving": SuccessiveHalvingPolicy,
+    "plateau_stopping": PlateauStoppingPolicy,
 }
 
 
@@ -285,8 +288,8 @@ def policy_from_yaml(section: Any) -> Policy:
     Parameters
     ----------
     section : mapping or None
-        Its ``type`` is ``bandit``, ``median_stopping``, ``truncation_selection`` or ``successive_halving``;
-        its other keys are the arguments of the policy. None is for no policy.
+        Its ``type`` is ``bandit``, ``median_stopping``, ``truncation_selection``, ``successive_halving`` or
+        ``plateau_stopping``; its other keys are the arguments of the policy. None is for no policy.
 
     Raises
     ------
