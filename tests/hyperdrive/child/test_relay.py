@@ -201,12 +201,10 @@ def running_relay(tmp_path):
 def ask(relay, path, content=None, *, method="POST", token=None, **headers):
     """Return status, answer and the connection."""
     connection = http.client.HTTPConnection(relay.url.removeprefix("http://"), timeout=20)
-    body = (
-        content if isinstance(content, bytes | None) or hasattr(content, "__next__") else json.dumps(content)
-    )
+    body = content if isinstance(content, bytes | None) else json.dumps(content)
     token = relay.token if token is None else token
     headers = {"Authorization": f"Bearer {token}", **headers}
-    connection.request(method, path, body, headers, encode_chunked="Transfer-Encoding" in headers)
+    connection.request(method, path, body, headers)
     response = connection.getresponse()
     answer = json.loads(response.read())
     connection.close()
@@ -243,7 +241,14 @@ def test_a_request_of_5_mb_is_refused_so_that_the_client_hears_it(relay):
 
 
 def test_a_request_without_a_length_is_refused(relay):
-    assert ask(relay, LOG, iter([json.dumps(METRIC).encode()]), **{"Transfer-Encoding": "chunked"})[0] == 411
+    # The header alone: the relay answers and goes, and a client that still sends may not get to hear it.
+    connection = http.client.HTTPConnection(relay.url.removeprefix("http://"), timeout=20)
+    connection.putrequest("POST", LOG)
+    connection.putheader("Authorization", f"Bearer {relay.token}")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    assert connection.getresponse().status == 411
+    connection.close()
     assert ask(relay, LOG, b"", **{"Content-Length": "-5"})[0] == 411
     assert relay.taken == []
 

@@ -72,7 +72,7 @@ def watch(estimator: Any, after_round: AfterRound) -> Iterator[None]:
     model = _model_of(estimator)
     own = model.callbacks
     # Not by set_params, which is for users: nothing else of the estimator is to change.
-    model.callbacks = [*(own or ()), _Watcher(estimator, own, after_round)]
+    model.callbacks = [_Watcher(estimator, own, after_round)]
     try:
         yield
     finally:
@@ -196,19 +196,37 @@ class Lockstep:
 
 
 class _Watcher(TrainingCallback):
+    """Comes after the user's own callbacks, which it calls itself: XGBoost 3.0 keeps callbacks in a set."""
+
     def __init__(
         self, estimator: Any, own: Sequence[TrainingCallback] | None, after_round: AfterRound
     ) -> None:
         super().__init__()
         self._estimator = estimator
         self._own = own
+        self._callbacks = tuple(dict.fromkeys(own or ()))
         self._after_round = after_round
         # A callback of the user's may set a best iteration, with which predictions begin anew. A GPU sums
         # the trees of a prediction before it adds what it is to start from.
         is_steady = not own and _model_of(estimator).device in {None, "cpu"}
         self._margins = _Margins() if is_steady else None
 
-    def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Any]) -> bool:
+    def before_training(self, model: Any) -> Any:
+        for callback in self._callbacks:
+            model = callback.before_training(model)
+        return model
+
+    def after_training(self, model: Any) -> Any:
+        for callback in self._callbacks:
+            model = callback.after_training(model)
+        return model
+
+    def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        return any(callback.before_iteration(model, epoch, evals_log) for callback in self._callbacks)
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        if any(callback.after_iteration(model, epoch, evals_log) for callback in self._callbacks):
+            return True
         return self._after_round(epoch + 1, partial(self._so_far, model, epoch + 1, evals_log))
 
     def _so_far(self, booster: Booster, rounds: int, evals_log: Mapping[str, Any]) -> Any:
