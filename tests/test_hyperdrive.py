@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 
+import joblib
 import numpy as np
 import pytest
+import xgboost
 import yaml
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
 from xgboost import XGBClassifier
@@ -167,6 +170,37 @@ def test_an_estimator_has_the_scores_of_the_grid_search(sweep, tmp_path):
         )
     }
     assert found == expected
+    best = json.loads((folder / "best.json").read_text())
+    assert best["best_score"] == theirs.best_score_
+    assert (best["classes"], best["rows"], best["features"]) == (["0", "1"], 569, 30)
+    setting = {**best["best_parameters"], "n_estimators": best["best_rounds"]}
+    assert expected[setting["max_depth"], setting["n_estimators"]] == theirs.best_score_
+    refitted = clone(theirs.estimator).set_params(**setting).fit(data.data.to_numpy(np.float32), data.target)
+    margin = refitted.predict(data.data.to_numpy(np.float32), output_margin=True)
+    ours = joblib.load(folder / "model.joblib").predict(data.data.to_numpy(np.float32), output_margin=True)
+    np.testing.assert_array_equal(ours, margin)
+    assert xgboost.Booster(model_file=folder / "model.ubj").num_boosted_rounds() == best["best_rounds"]
+    names = [row["feature"] for row in rows(folder / "feature_names.csv")]
+    assert names == list(data.data.columns)
+
+
+def test_an_estimators_sweep_without_a_model(sweep, tmp_path):
+    load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "table.csv", index=False)
+    job = {
+        "data": {"path": str(tmp_path / "table.csv"), "label": "target"},
+        "search": {"metric": "roc_auc", "folds": 2, "grid": {"n_estimators": [2]}},
+    }
+    (tmp_path / "job.yml").write_text(yaml.safe_dump(job))
+    how = {
+        "search_space": {"max_depth": {"type": "choice", "values": [2]}},
+        "objective": {"goal": "maximize", "primary_metric": "roc_auc"},
+        "history": False,
+    }
+    code, folder, _, err = sweep(trial={"estimator": "job.yml", "refit": False}, **how)
+    assert code == 0, err
+    assert {file.name for file in folder.iterdir()} == {"best.json", "journal", "metrics.csv", "results.csv"}
+    code, _, _, err = sweep(trial={"estimator": "job.yml", "refit": "no"}, **how)
+    check_refusal(code, err, ["refit must be True or False", "'no'"])
 
 
 def test_a_sweep_without_a_primary_metric_fails(sweep):

@@ -11,7 +11,7 @@ import pytest
 import xgboost
 
 from sparksweep.data.synthetic import write_dataset
-from sparksweep.pipeline import run_job, run_score
+from sparksweep.pipeline import run_hyperdrive, run_job, run_score
 from tests.conftest import ROOT, check_refusal
 
 SCORE, SWEEP = ROOT / "conf" / "score.yml", ROOT / "conf" / "sweep.yml"
@@ -62,6 +62,36 @@ def test_the_sweeps_devices_get_what_the_sweep_said_of_them(swept, score):
     rows = len(path.read_text().splitlines()) - 1
     assert f"{rows:,} devices, 0 features that the run does not know" in out
     assert score(run=newest(swept))[1].read_bytes() == path.read_bytes()
+
+
+def test_a_hyperdrive_sweeps_model_too(swept, score, tmp_path, capsys):
+    settings = [
+        *("synthetic: null", f"input: {swept / 'input'}", f"cache: {swept / 'cache'}", "history: false"),
+        "search: {metric: neg_log_loss, folds: 2, grid: {n_estimators: [1]}}",
+        "features: {app: indicator, label: indicator, category: false, word: false}",
+    ]
+    (tmp_path / "job.yml").write_text("\n".join(settings))
+    (tmp_path / "sweep.yml").write_text(
+        f"""
+type: sweep
+trial: {{estimator: job.yml, interval: 2}}
+search_space:
+  n_estimators: {{type: choice, values: [4]}}
+  max_depth: {{type: choice, values: [2, 3]}}
+objective: {{primary_metric: loss, goal: maximize}}
+history: false
+output: {tmp_path / "runs"}
+"""
+    )
+    assert run_hyperdrive("A sweep.", tmp_path / "sweep.yml", []) == 0, capsys.readouterr().err
+    code, path, _, err = score(run=tmp_path / "runs")
+    assert code == 0, err
+    run = tmp_path / "runs" / (tmp_path / "runs" / "latest.txt").read_text().strip()
+    assert path.read_bytes() == (run / "predictions.csv").read_bytes()
+    assert len(path.read_bytes().splitlines()) > 100
+    best = json.loads((run / "best.json").read_text())
+    assert best["families"]["app"] == best["families"]["label"] == "indicator"
+    assert "word" not in best["families"]
 
 
 def test_other_devices_need_no_training_file_and_may_have_new_features(swept, score, tmp_path):

@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
 from sparksweep.errors import ConfigError, SparksweepError
@@ -221,6 +225,103 @@ def test_an_estimator(spark_session, workspace):
     for number in range(2):
         found = Run(run.experiment, f"{run.id}_{number}").get_metrics("neg_log_loss")["neg_log_loss"]
         np.testing.assert_array_equal(found, scores[number])
+
+
+def test_the_best_setting_is_fitted_on_all_data_with_the_rounds_that_it_was_best_after(
+    spark_session, workspace, tmp_path
+):
+    X, y = load_iris(return_X_y=True)
+    weights = np.linspace(0.1, 3.0, len(y))
+    # It overfits at once: the last report is not the best.
+    estimator = XGBClassifier(n_estimators=24, learning_rate=1.0, subsample=0.5, random_state=0, n_jobs=1)
+    pipeline = Pipeline([("scale", StandardScaler()), ("model", estimator)])
+    run = Experiment(workspace, "iris").submit(
+        HyperDriveConfig(
+            GridParameterSampling({"model__max_depth": choice(1, 3)}),
+            "loss",
+            PrimaryMetricGoal.MAXIMIZE,
+            max_total_runs=2,
+            run_config=EstimatorRunConfig(
+                pipeline,
+                X,
+                y,
+                cv=3,
+                scoring="neg_log_loss",
+                interval=2,
+                fit_params={"model__sample_weight": weights},
+            ),
+        )
+    )
+    run.wait_for_completion()
+    theirs = GridSearchCV(
+        pipeline,
+        {"model__max_depth": [1, 3], "model__n_estimators": list(range(2, 25, 2))},
+        cv=3,
+        scoring="neg_log_loss",
+    ).fit(X, y, model__sample_weight=weights)
+    assert theirs.best_params_["model__n_estimators"] < 24
+    best = run.get_best_run_by_primary_metric()
+    assert best.get_file_names() == ["outputs/model.joblib"]
+    best.download_file("outputs/model.joblib", tmp_path / "model.joblib")
+    for file in (tmp_path / "model.joblib", Path(workspace.output, run.id, "model.joblib")):
+        ours = joblib.load(file)
+        np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+        assert ours.get_params()["model__n_estimators"] == theirs.best_params_["model__n_estimators"]
+    said = json.loads(Path(workspace.output, run.id, "best.json").read_text())
+    assert said["best_rounds"] == theirs.best_params_["model__n_estimators"]
+
+
+class Fragile(LogisticRegression):
+    """Takes no more than 100 rows."""
+
+    def fit(self, X, y):
+        if len(X) > 100:
+            raise MemoryError("too many rows")
+        return super().fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore:.*could not be fitted:RuntimeWarning")
+@pytest.mark.parametrize(
+    ("estimator", "refit", "said"),
+    [
+        (Fragile(max_iter=500), True, {"refit_error": "MemoryError('too many rows')"}),
+        (LogisticRegression(max_iter=500), False, {}),
+    ],
+)
+def test_a_sweep_without_a_refit_has_its_table(spark_session, workspace, estimator, refit, said):
+    X, y = load_iris(return_X_y=True)
+    trial = EstimatorRunConfig(estimator, X, y, cv=3, refit=refit)
+    sampling = GridParameterSampling({"C": choice(0.1, 10.0)})
+    run = Experiment(workspace, "iris").submit(
+        HyperDriveConfig(sampling, "accuracy", PrimaryMetricGoal.MAXIMIZE, max_total_runs=2, run_config=trial)
+    )
+    assert run.wait_for_completion()["status"] == "Completed"
+    folder = Path(workspace.output, run.id)
+    best = json.loads((folder / "best.json").read_text())
+    assert {name: best[name] for name in best if "refit" in name or "rounds" in name} == said
+    assert not (folder / "model.joblib").exists()
+    assert run.get_best_run_by_primary_metric().get_file_names() == []
+
+
+def test_a_canceled_sweep_is_not_refitted(spark_session, workspace):
+    X, y = load_iris(return_X_y=True)
+    estimator = XGBClassifier(n_estimators=100_000, n_jobs=1)
+    run = Experiment(workspace, "iris").submit(
+        HyperDriveConfig(
+            GridParameterSampling({"max_depth": choice(1)}),
+            "accuracy",
+            PrimaryMetricGoal.MAXIMIZE,
+            max_total_runs=1,
+            run_config=EstimatorRunConfig(estimator, X, y, cv=3),
+        )
+    )
+    while not run.get_metrics():
+        time.sleep(0.2)
+    run.cancel()
+    assert run.wait_for_completion()["status"] == "Canceled"
+    folder = Path(workspace.output, run.id)
+    assert (folder / "best.json").exists()
+    assert not (folder / "model.joblib").exists()
 
 
 def test_weights_go_where_the_grid_search_sends_them(spark_session, workspace):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 from pyspark.sql import SparkSession
 from sklearn import get_config
@@ -28,9 +31,10 @@ from sparksweep.hyperdrive.driver.progress import SweepProgress
 from sparksweep.hyperdrive.driver.recorder import SweepRecorder
 from sparksweep.hyperdrive.driver.report_server import ReportServer
 from sparksweep.hyperdrive.driver.results import SweepResults
-from sparksweep.hyperdrive.driver.sweep import Plan, Sweep
+from sparksweep.hyperdrive.driver.sweep import BY_USER, Plan, Sweep
 from sparksweep.hyperdrive.inputs.dataset import NamedInput
 from sparksweep.hyperdrive.inputs.delivery import pack
+from sparksweep.hyperdrive.refit import refit
 from sparksweep.hyperdrive.run_config import EstimatorRunConfig, HyperDriveConfig, ScriptRunConfig
 from sparksweep.hyperdrive.sampling.samplers import sampling_to_yaml
 from sparksweep.hyperdrive.sampling.spaces import to_yaml
@@ -117,6 +121,7 @@ def execute(
     history: History | None = None,
     progress: bool | None = None,
     begun: Callable[[str, Sweep], None] = lambda _run, _sweep: None,
+    finish: Callable[[Store, Any], Mapping[str, Any]] = lambda _store, _model: {},
 ) -> SweepResults:
     """Run a sweep and write its folder.
 
@@ -135,6 +140,9 @@ def execute(
         None shows a bar where standard error is a terminal; True also writes lines where it is not.
     begun : callable
         Takes the sweep's id and the sweep, once both are there.
+    finish : callable
+        Takes the sweep's folder and the refitted estimator, before ``best.json`` is written, and returns what
+        else is to stand in it. It is not called where nothing is refitted.
 
     Raises
     ------
@@ -178,10 +186,46 @@ def execute(
                 seconds=sweep.seconds,
                 why_over=sweep.why_over,
             )
-        results.write(store)
+        model, more = _refit(prepared, results, store, history, shown.say)
+        if model is not None:
+            more |= finish(store, model)
+        results.write(store, more)
         if history is not None:
             _end_history(history, results)
     return results
+
+
+def _refit(
+    prepared: PreparedSweep,
+    results: SweepResults,
+    store: Store,
+    history: History | None,
+    say: Callable[[str], None],
+) -> tuple[Any, dict[str, Any]]:
+    """Refit what is to be, keep it, and return it with what ``best.json`` says of it."""
+    trial, run, best = prepared.trial, prepared.config.trial, results.best
+    is_asked = isinstance(run, EstimatorRunConfig) and run.refit and results.why_over != BY_USER
+    if not is_asked or best is None or not isinstance(trial, EstimatorTrial):
+        return None, {}
+    say(f"Fitting the setting of run {best.number} on all data")
+    try:
+        model, rounds = refit(trial, best, maximize=results.maximize)
+    except Exception as error:
+        warnings.warn(
+            f"the setting of {best.id} could not be fitted on all data: {error!r}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None, {"refit_error": repr(error)}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "outputs", "model.joblib")
+        file.parent.mkdir()
+        joblib.dump(model, file, compress=3)
+        store.write(file.name, file)
+        if history is not None:
+            history.add_files(best.id, Path(folder))
+            history.flush(_FILES_WITHIN)
+    return model, {} if rounds is None else {"best_rounds": rounds}
 
 
 def _end_history(history: History, results: SweepResults) -> None:

@@ -143,6 +143,10 @@ class EstimatorRunConfig:
         Of every fit; by default the estimator's own number, but never more than ``spark.task.cpus``.
     fit_params : mapping
         For ``fit``; what has one entry a sample is cut with the folds.
+    refit : bool, default True
+        Whether the best run's setting is fitted on all data at the end, on the driver, with as many rounds as
+        it was best after. The estimator is then ``model.joblib`` in the sweep's folder, and in the history
+        ``outputs/model.joblib`` of that run. Not after a user has canceled the sweep.
 
     Raises
     ------
@@ -158,9 +162,14 @@ class EstimatorRunConfig:
     interval: int = 10
     threads: int | None = None
     fit_params: Mapping[str, Any] = field(default_factory=dict)
+    refit: bool = True
 
     def __post_init__(self) -> None:
         check_whole("EstimatorRunConfig", "interval", self.interval, least=1)
+        if not isinstance(self.refit, bool):
+            raise ConfigError(
+                f"EstimatorRunConfig: refit must be True or False, but {self.refit!r} was given"
+            )
         if not hasattr(self.estimator, "get_params") or not hasattr(self.estimator, "fit"):
             raise ConfigError(
                 f"EstimatorRunConfig: {self.estimator!r} is no estimator of scikit-learn's kind"

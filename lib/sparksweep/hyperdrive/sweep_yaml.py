@@ -80,7 +80,7 @@ class SweepYaml:
         check_keys("limits", self._section("limits"), (), _LIMITS)
         trial = self.values["trial"]
         if "estimator" in trial:
-            check_keys("trial", trial, ("estimator",), ("interval",))
+            check_keys("trial", trial, ("estimator",), ("interval", "refit"))
         else:
             check_keys("trial", trial, ("command",), ("code", "environment_variables", *_UNUSED_OF_TRIAL))
 
@@ -109,6 +109,12 @@ class SweepYaml:
         """Rounds of boosting between two reports of an estimator."""
         interval: int = self.values["trial"].get("interval", 10)
         return interval
+
+    @property
+    def refit(self) -> bool:
+        """Whether the best setting of an estimator is fitted on all data."""
+        refit: bool = self.values["trial"].get("refit", True)
+        return refit
 
     def config(self, run_config: EstimatorRunConfig | None = None) -> HyperDriveConfig:
         """Return the sweep that the file asks for.

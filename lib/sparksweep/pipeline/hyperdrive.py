@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from xgboost import XGBClassifier, XGBRegressor
 
-from sparksweep.config import SweepOptions, load_config, parse_sweep_options
+from sparksweep.config import JobConfig, SweepOptions, load_config, parse_sweep_options
 from sparksweep.errors import ConfigError, SparksweepError
 from sparksweep.hyperdrive.driver.children import EVENTS, Event
 from sparksweep.hyperdrive.driver.results import SweepResults
@@ -17,11 +17,11 @@ from sparksweep.hyperdrive.execution import execute, prepare
 from sparksweep.hyperdrive.run_config import EstimatorRunConfig
 from sparksweep.hyperdrive.sweep_yaml import SweepYaml
 from sparksweep.pipeline.command import exit_code, open_spark, say
-from sparksweep.pipeline.examples import find_examples
+from sparksweep.pipeline.examples import Examples, find_examples
 from sparksweep.pipeline.run_history import open_history
-from sparksweep.report.run_folder import write_latest
+from sparksweep.report.run_folder import Predictions, write_for_scoring, write_latest
 from sparksweep.search.runs import RunChooser
-from sparksweep.storage import open_store
+from sparksweep.storage import Store, open_store
 
 __all__ = ["hyperdrive", "run_hyperdrive"]
 
@@ -57,9 +57,14 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
     output = open_store(options.config.output, spark=spark)
     output.check_writable()
     try:
-        prepared = prepare(asked.config(_estimator(asked, spark)), spark)
+        examples = _examples(asked, spark)
+        prepared = prepare(asked.config(_estimator(asked, examples)), spark)
     except ConfigError as error:
         raise ConfigError(f"{options.path}: {error}") from None
+
+    def finish(store: Store, model: Any) -> dict[str, Any]:
+        return {} if examples is None else _keep_for_scoring(examples[1], store, model)
+
     with (
         open_history(options.config.history) as history,
         RunChooser(
@@ -74,6 +79,7 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
             experiment=asked.experiment,
             history=history,
             progress=True,
+            finish=finish,
         )
     folder = output.child(results.sweep_id)
     say(f"{results.summary()}\n\nThe run's folder: {folder.uri}")
@@ -86,13 +92,21 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
     return results
 
 
-def _estimator(asked: SweepYaml, spark: SparkSession) -> EstimatorRunConfig | None:
-    """Return what a trial cross-validates: data, folds, metric and fixed parameters of a sweep job's file."""
+def _examples(asked: SweepYaml, spark: SparkSession) -> tuple[JobConfig, Examples] | None:
+    """Return the sweep job that a trial cross-validates, and its data; None where the trial is a command."""
     if asked.estimator_job is None:
         return None
     job = load_config(asked.estimator_job)
     examples = find_examples(job, spark)
     say(examples.words)
+    return job, examples
+
+
+def _estimator(asked: SweepYaml, found: tuple[JobConfig, Examples] | None) -> EstimatorRunConfig | None:
+    """Return what a trial cross-validates: data, folds, metric and fixed parameters of a sweep job's file."""
+    if found is None:
+        return None
+    job, examples = found
     estimator = XGBClassifier if examples.classes else XGBRegressor
     threads = job.search.threads
     return EstimatorRunConfig(
@@ -103,7 +117,20 @@ def _estimator(asked: SweepYaml, spark: SparkSession) -> EstimatorRunConfig | No
         scoring=job.metric,
         interval=asked.interval,
         threads=threads if isinstance(threads, int) else None,
+        refit=asked.refit,
     )
+
+
+def _keep_for_scoring(examples: Examples, store: Store, model: Any) -> dict[str, Any]:
+    """Write what ``jobs/score.py`` needs, and the predictions, and return what ``best.json`` says of them."""
+    predictions = None
+    if examples.new is not None:
+        ids, X = examples.new
+        predictions = Predictions(ids, model.predict_proba(X))
+    names, classes = examples.feature_names, examples.classes
+    write_for_scoring(store, model, names, classes, predictions, examples.data_report)
+    families = {} if examples.families is None else {"families": examples.families}
+    return {"classes": classes, **families, **examples.scale}
 
 
 def _told(events: Mapping[str, Event]) -> str:

@@ -18,7 +18,7 @@ from sparksweep.report.table import results_table
 from sparksweep.search.grid_scores import grid_scores
 from sparksweep.search.runs import versions_of
 
-__all__ = ["Predictions", "Results", "RunStore", "write_latest", "write_run"]
+__all__ = ["Predictions", "Results", "RunStore", "write_for_scoring", "write_latest", "write_run"]
 
 
 _PACKAGES = ("pyspark", "xgboost", "scikit-learn", "numpy", "scipy", "pandas")
@@ -106,19 +106,36 @@ def write_run(store: RunStore, run_id: str, results: Results) -> None:
     """Write the files of a complete run; ``best.json`` last, whose presence says that the rest is there."""
     store.write("sweeping_results.txt", results.sweeping_results().encode())
     store.write("results.csv", results.table.to_csv(index=False, lineterminator="\n").encode())
-    store.write("feature_names.csv", _names_csv(results.feature_names).encode())
-    if results.data_report is not None:
-        store.write("data_report.csv", results.data_report.encode())
-    if results.predictions is not None:
-        store.write("predictions.csv", results.predictions.to_csv(results.classes).encode())
+    estimator = results.search.best_estimator_
+    write_for_scoring(
+        store, estimator, results.feature_names, results.classes, results.predictions, results.data_report
+    )
     with tempfile.TemporaryDirectory() as folder:
-        model, booster = Path(folder, "model.joblib"), Path(folder, "model.ubj")
-        joblib.dump(results.search.best_estimator_, model, compress=3)
-        results.search.best_estimator_.get_booster().save_model(booster)
+        model = Path(folder, "model.joblib")
+        joblib.dump(estimator, model, compress=3)
         store.write(model.name, model)
-        store.write(booster.name, booster)
     best = json.dumps(results.best(run_id), indent=2, ensure_ascii=False, default=_plain)
     store.write("best.json", (best + "\n").encode())
+
+
+def write_for_scoring(
+    store: RunStore,
+    estimator: Any,
+    feature_names: tuple[str, ...],
+    classes: tuple[str, ...],
+    predictions: Predictions | None,
+    data_report: str | None,
+) -> None:
+    """Write what a later scoring needs of an XGBoost estimator, and what it predicts of the test devices."""
+    store.write("feature_names.csv", _names_csv(feature_names).encode())
+    if data_report is not None:
+        store.write("data_report.csv", data_report.encode())
+    if predictions is not None:
+        store.write("predictions.csv", predictions.to_csv(classes).encode())
+    with tempfile.TemporaryDirectory() as folder:
+        booster = Path(folder, "model.ubj")
+        estimator.get_booster().save_model(booster)
+        store.write(booster.name, booster)
 
 
 def write_latest(store: RunStore, run_id: str) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from sparksweep.search.callbacks import FitCallbacks, give_callbacks, take_callbacks
 from sparksweep.search.engine import FitRaised, LocalEngine, Outcome, SparkEngine
@@ -24,6 +23,7 @@ from sparksweep.search.fit import FitResult, FitSettings, Member
 from sparksweep.search.journal import Journal, JournalOpener
 from sparksweep.search.outcomes import as_rows, fit_line, give_warnings, warn_of_failed_fits
 from sparksweep.search.progress import show_progress
+from sparksweep.search.refit import fit_on_all
 from sparksweep.search.resources import Allotment, Cluster, wants_gpu
 from sparksweep.search.tasks import Fit, Task, make_tasks
 from sparksweep.search.threads import Threads
@@ -144,21 +144,18 @@ class Evaluation:
     def fit_on_all(self, estimator: Any) -> tuple[Any, float]:
         """Fit an estimator on all data, and return it with the seconds that it took."""
         threads = Threads(1) if self._allotment is None else self._allotment.refit_threads
-        asked = threads.limit(estimator)
         if self._search.refit_on == "executor" and isinstance(self._engine, SparkEngine):
             profile = None
             if self._cluster is not None and threads.count > self._cluster.task_cpus:
                 profile = self._cluster.whole_executor()
+            asked = threads.limit(estimator)
             callbacks = take_callbacks(estimator)
             fitted, seconds = self._engine.fit(estimator, threads.count, profile)
             give_callbacks(fitted, callbacks)
-        else:
-            arguments = (self._data.X,) if self._data.y is None else (self._data.X, self._data.y)
-            start = time.perf_counter()
-            with threadpool_limits(threads.count):
-                estimator.fit(*arguments, **self._data.fit_params)
-            fitted, seconds = estimator, time.perf_counter() - start
-        return fitted.set_params(**asked) if asked else fitted, seconds
+            return fitted.set_params(**asked) if asked else fitted, seconds
+        start = time.perf_counter()
+        fitted = fit_on_all(estimator, self._data, threads)
+        return fitted, time.perf_counter() - start
 
     def _run(
         self, candidates: Sequence[Mapping[str, Any]], folds: Sequence[Fold], callbacks: FitCallbacks

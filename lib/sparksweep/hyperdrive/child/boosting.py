@@ -27,7 +27,7 @@ from sklearn.pipeline import Pipeline
 from xgboost import Booster, XGBClassifier, XGBRanker, XGBRegressor
 from xgboost.callback import TrainingCallback
 
-__all__ = ["Lockstep", "boosting_rounds", "watch"]
+__all__ = ["Lockstep", "boosting_rounds", "set_rounds", "watch"]
 
 #: Called after each round with their number and a function that makes the estimator of so many rounds. True
 #: ends the boosting.
@@ -55,6 +55,11 @@ def boosting_rounds(estimator: Any) -> int | None:
         return None
     rounds: int = model.get_num_boosting_rounds()
     return rounds
+
+
+def set_rounds(estimator: Any, rounds: int) -> None:
+    """Set how many rounds an estimator is to boost, for which :func:`boosting_rounds` gives a number."""
+    _model_of(estimator).set_params(n_estimators=rounds)
 
 
 @contextmanager

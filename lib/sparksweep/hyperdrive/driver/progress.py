@@ -90,6 +90,15 @@ class SweepProgress:
         if self._clock() - self._written >= self._every:
             self._write()
 
+    def say(self, text: str) -> None:
+        """Show a line, where anything is shown."""
+        self._write()
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+        elif self._has_lines:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+
     def _write(self) -> None:
         if self._sweep is None:
             return

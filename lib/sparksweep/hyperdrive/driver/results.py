@@ -137,11 +137,14 @@ class SweepResults:
         shown = shown.rename(columns=lambda name: name.removeprefix("param_"))
         return f"\n{counts}{over}; {self.seconds:.1f} s\n\n{shown.to_string(index=False)}"
 
-    def write(self, store: Store) -> None:
-        """Write ``results.csv``, ``metrics.csv`` and, last, ``best.json``: it says that the rest is there."""
+    def write(self, store: Store, more: Mapping[str, Any]) -> None:
+        """Write ``results.csv``, ``metrics.csv`` and, last, ``best.json``: it says that the rest is there.
+
+        ``more`` stands in ``best.json``, too.
+        """
         for name, table in (("results.csv", self.table()), ("metrics.csv", self.metrics())):
             store.write(name, table.to_csv(index=False, lineterminator="\n").encode())
-        store.write("best.json", (json.dumps(self._best(), indent=2) + "\n").encode())
+        store.write("best.json", (json.dumps({**self._best(), **more}, indent=2) + "\n").encode())
 
     def _best(self) -> Mapping[str, Any]:
         best = self.best

@@ -27,7 +27,10 @@ from sparksweep.hyperdrive.termination.policies import Policy
 from sparksweep.hyperdrive.termination.reports import Reports
 from sparksweep.search.journal import Journal
 
-__all__ = ["Launcher", "Messages", "Plan", "Recorder", "Sweep"]
+__all__ = ["BY_USER", "Launcher", "Messages", "Plan", "Recorder", "Sweep"]
+
+#: Why a sweep is over that a user has ended.
+BY_USER = "canceled by the user"
 
 # Seconds that a run has to end by itself, with its files, before Spark ends it.
 _GRACE = 15.0
@@ -157,7 +160,7 @@ class Sweep:
         """Take a message, in any thread."""
         self._messages.put(message)
 
-    def cancel(self, why: str = "canceled by the user") -> None:
+    def cancel(self, why: str = BY_USER) -> None:
         """End the sweep and its runs, from any thread."""
         self._messages.put(why)
 
