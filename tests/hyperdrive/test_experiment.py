@@ -47,9 +47,9 @@ rate = float(sys.argv[sys.argv.index("--rate") + 1])
 for step in range(4):
     run.log("loss", rate / (step + 1))
     time.sleep(0.02)
-run.log("n", 7)
 run.tag("kind", "toy")
 Path("outputs/model.txt").write_text(f"{rate:g}")
+run.log("n", 7)
 time.sleep(float(sys.argv[sys.argv.index("--sleep") + 1]))
 """
 
@@ -159,7 +159,7 @@ def test_a_sweep_is_canceled(spark_session, workspace, source):
     run = Experiment(workspace, "canceled").submit(
         config(source, sleep=100.0, hyperparameter_sampling=sampling, max_total_runs=50)
     )
-    while not any("loss" in metrics for metrics in run.get_metrics().values()):
+    while sum("n" in metrics for metrics in run.get_metrics().values()) < 2:
         time.sleep(0.2)
     assert run.get_status() == "Running"
     run.cancel()
