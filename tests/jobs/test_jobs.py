@@ -162,28 +162,43 @@ def test_help_is_complete_and_the_job_is_short(job):
     assert start([sys.executable, job, "--nonsense"]).returncode == 2
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_run_goes_on(zipped, tmp_path, sent):
-    output = tmp_path / "runs"
-    grid = "search.grid={n_estimators: [60], max_depth: [3, 4], gamma: [0, 1, 2, 3]}"
-    places = ["--set", f"input={zipped}", "--set", f"output={output}", "--set", f"cache={tmp_path / 'cache'}"]
-    command = [sys.executable, "jobs/distributed_sweep.py", *QUICK, "--set", grid, *places]
-    with (tmp_path / "output.txt").open("w") as told:
-        process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=told, stderr=told)
-        while process.poll() is None and not [*output.glob("*/journal/batch-*.json")]:
-            time.sleep(0.1)
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(sent)
-        assert process.wait(timeout=60) == 128 + sent
-    _, orphans = psutil.wait_procs(family, timeout=30)
-    assert not orphans
-    first = (tmp_path / "output.txt").read_text()
-    assert "Interrupted: " in first
-    assert first.endswith("Run the same command again to go on.\n")
-    assert "Traceback" not in first
-    (run,) = [path.name for path in output.iterdir()]
-    kept = sum(len(json.loads(path.read_text())["results"]) for path in output.glob("*/journal/batch-*.json"))
+@pytest.fixture(name="interrupted")
+def a_run_that_is_interrupted(zipped, tmp_path):
+    """Start a sweep, send a signal when fits have ended, and return its command, output, and how many these are."""
 
+    def interrupt(sent):
+        output = tmp_path / "runs"
+        grid = "search.grid={n_estimators: [60], max_depth: [3, 4], gamma: [0, 1, 2, 3]}"
+        settings = [grid, f"input={zipped}", f"output={output}", f"cache={tmp_path / 'cache'}"]
+        options = [word for setting in settings for word in ("--set", setting)]
+        command = [sys.executable, "jobs/distributed_sweep.py", *map(str, QUICK), *options]
+        with (tmp_path / "output.txt").open("w") as told:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=told)
+            while process.poll() is None and not [*output.glob("*/journal/batch-*.json")]:
+                time.sleep(0.1)
+            family = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(sent)
+            assert process.wait(timeout=60) == 128 + sent
+        _, orphans = psutil.wait_procs(family, timeout=30)
+        assert not orphans
+        first = (tmp_path / "output.txt").read_text()
+        assert "Interrupted: " in first
+        assert first.endswith("Run the same command again to go on.\n")
+        assert "Traceback" not in first
+        batches = [json.loads(path.read_text()) for path in output.glob("*/journal/batch-*.json")]
+        return command, output, sum(len(batch["results"]) for batch in batches)
+
+    return interrupt
+
+
+def test_ctrl_c_ends_everything(interrupted):
+    *_, kept = interrupted(signal.SIGINT)
+    assert kept > 0
+
+
+def test_an_interrupted_run_goes_on(interrupted):
+    command, output, kept = interrupted(signal.SIGTERM)
+    (run,) = [path.name for path in output.iterdir()]
     done = start(command)
     assert done.returncode == 0, done.stderr
     assert f"Going on with run {run}: {kept} fits have ended already" in done.stdout
