@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -14,8 +18,8 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from xgboost import XGBClassifier
 
 from sparksweep.errors import ConfigError, SparksweepError
@@ -34,6 +38,7 @@ from sparksweep.hyperdrive import (
     ScriptRunConfig,
     Workspace,
     choice,
+    execution,
     uniform,
 )
 
@@ -173,6 +178,27 @@ def test_a_sweep_is_canceled(spark_session, workspace, source):
     assert "outputs/model.txt" in run.get_best_run_by_primary_metric().get_file_names()
 
 
+def test_ctrl_c_ends_the_waiting_and_not_the_runs(spark_session, workspace, source):
+    run = Experiment(workspace, "waited for").submit(config(source, sleep=5.0))
+    while not run.get_metrics():
+        time.sleep(0.1)
+    before = signal.getsignal(signal.SIGINT)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        run.wait_for_completion()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert run.wait_for_completion()["status"] == "Completed"
+    assert {row["status"] for row in run.get_children_sorted_by_primary_metric()} == {"Completed"}
+
+
+def test_a_port_that_is_none(source):
+    for port in ("abc", "70000", "-1"):
+        conf = {"spark.sparksweep.port": port}
+        spark = SimpleNamespace(sparkContext=SimpleNamespace(getConf=lambda conf=conf: conf))
+        with pytest.raises(ConfigError, match=rf"spark\.sparksweep\.port must be .* but '{port}' was given"):
+            execution.prepare(config(source), spark, None)
+
+
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
 def test_a_sweep_that_comes_to_nothing(spark_session, workspace, source):
     run = Experiment(workspace, "nothing").submit(
@@ -280,25 +306,33 @@ class Fragile(LogisticRegression):
         return super().fit(X, y)
 
 
-@pytest.mark.filterwarnings("ignore:.*could not be fitted:RuntimeWarning")
+NO_PICKLE = make_pipeline(FunctionTransformer(lambda X: X), LogisticRegression(max_iter=500))
+
+
+@pytest.mark.filterwarnings("ignore:no model is kept:RuntimeWarning")
 @pytest.mark.parametrize(
     ("estimator", "refit", "said"),
     [
-        (Fragile(max_iter=500), True, {"refit_error": "MemoryError('too many rows')"}),
-        (LogisticRegression(max_iter=500), False, {}),
+        (Fragile(max_iter=500), True, "MemoryError('too many rows')"),
+        (NO_PICKLE, True, "PicklingError("),
+        (LogisticRegression(max_iter=500), False, ""),
     ],
 )
 def test_a_sweep_without_a_refit_has_its_table(spark_session, workspace, estimator, refit, said):
     X, y = load_iris(return_X_y=True)
     trial = EstimatorRunConfig(estimator, X, y, cv=3, refit=refit)
-    sampling = GridParameterSampling({"C": choice(0.1, 10.0)})
+    name = "logisticregression__C" if estimator is NO_PICKLE else "C"
+    sampling = GridParameterSampling({name: choice(0.1, 10.0)})
     run = Experiment(workspace, "iris").submit(
         HyperDriveConfig(sampling, "accuracy", PrimaryMetricGoal.MAXIMIZE, max_total_runs=2, run_config=trial)
     )
     assert run.wait_for_completion()["status"] == "Completed"
     folder = Path(workspace.output, run.id)
     best = json.loads((folder / "best.json").read_text())
-    assert {name: best[name] for name in best if "refit" in name or "rounds" in name} == said
+    assert best["completed"] == 2
+    assert "best_rounds" not in best
+    assert best.get("refit_error", "").startswith(said)
+    assert ("refit_error" in best) == bool(said)
     assert not (folder / "model.joblib").exists()
     assert run.get_best_run_by_primary_metric().get_file_names() == []
 
@@ -372,11 +406,21 @@ def test_what_cannot_be_submitted(spark_session, workspace, source):
     with pytest.raises(ConfigError, match="wrap it in a HyperDriveConfig"):
         experiment.submit(ScriptRunConfig(source, "train.py"))
     X, y = load_iris(return_X_y=True)
+    with pytest.raises(ConfigError, match=r"threads=64: .* spark\.task\.cpus=64"):
+        experiment.submit(
+            config(
+                source,
+                hyperparameter_sampling=GridParameterSampling({"C": choice(1)}),
+                primary_metric_goal=PrimaryMetricGoal.MAXIMIZE,
+                run_config=EstimatorRunConfig(LogisticRegression(), X, y, threads=64),
+            )
+        )
     with pytest.raises(ConfigError, match="LogisticRegression has no parameter 'depth'"):
         experiment.submit(
             config(
                 source,
                 hyperparameter_sampling=GridParameterSampling({"depth": choice(1)}),
+                primary_metric_goal=PrimaryMetricGoal.MAXIMIZE,
                 run_config=EstimatorRunConfig(LogisticRegression(), X, y),
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -72,6 +73,8 @@ class Ledger:
             self._renew(first.run)
         elif isinstance(first, AddFiles):
             self._add_files(run, first.folder)
+            if first.and_remove:
+                shutil.rmtree(first.folder, ignore_errors=True)
         elif isinstance(first, End):
             self._connection.end(run, first.status, first.time)
         else:

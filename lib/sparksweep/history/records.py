@@ -90,10 +90,11 @@ class Tag:
 
 @dataclass(frozen=True)
 class AddFiles:
-    """All files below a folder."""
+    """All files below a folder, which is then removed if that is asked for."""
 
     run: str
     folder: Path
+    and_remove: bool = False
 
 
 @dataclass(frozen=True)

@@ -149,9 +149,12 @@ class History:
         """Set tags of a run."""
         self._writer.put(Tag(run, stored_tags(tags)))
 
-    def add_files(self, run: str, folder: Path) -> None:
-        """Keep all files below a folder, under their names in it. It must stay until :meth:`flush`."""
-        self._writer.put(AddFiles(run, Path(folder).absolute()))
+    def add_files(self, run: str, folder: Path, *, and_remove: bool = False) -> None:
+        """Keep all files below a folder, under their names in it. It must stay until :meth:`flush`.
+
+        ``and_remove`` removes the folder once they are kept.
+        """
+        self._writer.put(AddFiles(run, Path(folder).absolute(), and_remove))
 
     def end(self, run: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """End a run."""

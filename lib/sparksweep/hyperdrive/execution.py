@@ -26,7 +26,8 @@ from sparksweep.hyperdrive.child.placeholders import places
 from sparksweep.hyperdrive.child.script_trial import InputPath, ScriptTrial
 from sparksweep.hyperdrive.child.snapshot import take_snapshot
 from sparksweep.hyperdrive.child.task import Trial
-from sparksweep.hyperdrive.driver.launcher import Returned, SparkLauncher
+from sparksweep.hyperdrive.driver.children import as_json
+from sparksweep.hyperdrive.driver.launcher import Returned, SparkGone, SparkLauncher
 from sparksweep.hyperdrive.driver.progress import SweepProgress
 from sparksweep.hyperdrive.driver.recorder import SweepRecorder
 from sparksweep.hyperdrive.driver.report_server import ReportServer
@@ -45,7 +46,7 @@ from sparksweep.search.fingerprint import Fingerprint, fingerprint_of
 from sparksweep.search.resources import Cluster
 from sparksweep.search.runs import RunChooser
 from sparksweep.search.threads import Threads
-from sparksweep.storage import Store
+from sparksweep.storage import LocalStore, Store
 
 __all__ = ["PreparedSweep", "execute", "prepare"]
 
@@ -53,6 +54,7 @@ __all__ = ["PreparedSweep", "execute", "prepare"]
 _FILES_WITHIN = 20.0
 
 _PORT = "spark.sparksweep.port"
+_LAST_PORT = 65_535
 
 KnownRuns = Iterable[tuple[Mapping[str, Any], float]]
 
@@ -67,13 +69,17 @@ class PreparedSweep:
     plan: Plan
 
 
-def prepare(config: HyperDriveConfig, spark: SparkSession, known: KnownRuns = ()) -> PreparedSweep:
+def prepare(
+    config: HyperDriveConfig, spark: SparkSession, output: Store, known: KnownRuns = ()
+) -> PreparedSweep:
     """Read and check all that a sweep needs before it begins.
 
     Parameters
     ----------
     config : HyperDriveConfig
     spark : SparkSession
+    output : Store
+        The folder of all runs, which is no part of a script's source even if it lies in it.
     known : iterable of (setting, value)
         What runs of earlier sweeps had and reached.
 
@@ -83,12 +89,13 @@ def prepare(config: HyperDriveConfig, spark: SparkSession, known: KnownRuns = ()
         If something is missing or cannot be used.
     """
     run = config.trial
+    _port(spark)
     if isinstance(run, ScriptRunConfig):
-        trial, parts = _script(run, config, spark)
+        trial, parts = _script(run, config, spark, output)
     else:
         trial, parts = _estimator(run, config, spark)
     sampling = config.hyperparameter_sampling
-    space = json.dumps(to_yaml(sampling.parameter_space), sort_keys=True, default=repr)
+    space = json.dumps(as_json(to_yaml(sampling.parameter_space)), sort_keys=True)
     fingerprint = Fingerprint(
         {
             "search_space": _digest(space),
@@ -166,9 +173,12 @@ def execute(
         recorder.catch_up(sweep.children)
         server = opened.enter_context(_open_server(sweep, spark))
 
-        def returned(one: Returned) -> None:
-            recorder.keep(one)
-            sweep.hear(one)
+        def returned(one: Returned | SparkGone) -> None:
+            try:
+                if isinstance(one, Returned):
+                    recorder.keep(one)
+            finally:  # without this word the sweep would wait for ever
+                sweep.hear(one)
 
         launcher = SparkLauncher(spark.sparkContext, prepared.trial, server.address, returned)
         with closing(launcher):
@@ -186,10 +196,7 @@ def execute(
                 seconds=sweep.seconds,
                 why_over=sweep.why_over,
             )
-        model, more = _refit(prepared, results, store, history, shown.say)
-        if model is not None:
-            more |= finish(store, model)
-        results.write(store, more)
+        results.write(store, _refit(prepared, results, store, history, finish, shown.say))
         if history is not None:
             _end_history(history, results)
     return results
@@ -200,32 +207,35 @@ def _refit(
     results: SweepResults,
     store: Store,
     history: History | None,
+    finish: Callable[[Store, Any], Mapping[str, Any]],
     say: Callable[[str], None],
-) -> tuple[Any, dict[str, Any]]:
-    """Refit what is to be, keep it, and return it with what ``best.json`` says of it."""
+) -> dict[str, Any]:
+    """Refit what is to be, keep it, and return what ``best.json`` says of it."""
     trial, run, best = prepared.trial, prepared.config.trial, results.best
     is_asked = isinstance(run, EstimatorRunConfig) and run.refit and results.why_over != BY_USER
     if not is_asked or best is None or not isinstance(trial, EstimatorTrial):
-        return None, {}
+        return {}
     say(f"Fitting the setting of run {best.number} on all data")
     try:
         model, rounds = refit(trial, best, maximize=results.maximize)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "outputs", "model.joblib")
+            file.parent.mkdir()
+            joblib.dump(model, file, compress=3)
+            store.write(file.name, file)
+            if history is not None:
+                history.add_files(best.id, Path(folder))
+                history.flush(_FILES_WITHIN)
+        return {**({} if rounds is None else {"best_rounds": rounds}), **finish(store, model)}
     except Exception as error:
+        # An estimator may raise anything, or have no pickle. The night's runs are not lost for it.
         warnings.warn(
-            f"the setting of {best.id} could not be fitted on all data: {error!r}",
+            f"no model is kept: the setting of {best.id} could not be fitted on all data, or not be written: "
+            f"{error!r}",
             RuntimeWarning,
             stacklevel=2,
         )
-        return None, {"refit_error": repr(error)}
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "outputs", "model.joblib")
-        file.parent.mkdir()
-        joblib.dump(model, file, compress=3)
-        store.write(file.name, file)
-        if history is not None:
-            history.add_files(best.id, Path(folder))
-            history.flush(_FILES_WITHIN)
-    return model, {} if rounds is None else {"best_rounds": rounds}
+        return {"refit_error": repr(error)}
 
 
 def _end_history(history: History, results: SweepResults) -> None:
@@ -241,16 +251,23 @@ def _end_history(history: History, results: SweepResults) -> None:
 def _open_server(sweep: Sweep, spark: SparkSession) -> ReportServer:
     """Listen where Spark's own driver does, at any port or that of ``spark.sparksweep.port``."""
     conf = spark.sparkContext.getConf()
-    port = int(conf.get(_PORT) or 0)
     known_as = conf.get("spark.driver.host") or "127.0.0.1"
     host = conf.get("spark.driver.bindAddress") or known_as
-    return ReportServer(sweep.hear, host=host, port=port, known_as=known_as)
+    return ReportServer(sweep.hear, host=host, port=_port(spark), known_as=known_as)
+
+
+def _port(spark: SparkSession) -> int:
+    given = spark.sparkContext.getConf().get(_PORT) or "0"
+    if not given.isdecimal() or int(given) > _LAST_PORT:
+        raise ConfigError(f"{_PORT} must be a port from 0 to {_LAST_PORT}, but {given!r} was given")
+    return int(given)
 
 
 def _script(
-    run: ScriptRunConfig, config: HyperDriveConfig, spark: SparkSession
+    run: ScriptRunConfig, config: HyperDriveConfig, spark: SparkSession, output: Store
 ) -> tuple[Trial, dict[str, str]]:
-    snapshot = take_snapshot(Path(run.source_directory))
+    runs = output.root if isinstance(output, LocalStore) else None
+    snapshot = take_snapshot(Path(run.source_directory), runs)
     inputs = pack(run.named_inputs, spark)
     arguments = [
         InputPath(one.name) if isinstance(one, NamedInput) and one.as_path else _named(one)
@@ -295,8 +312,7 @@ def _estimator(
             raise ConfigError(f"parameter_space: {type(run.estimator).__name__} has no parameter {name!r}")
     search = GridSearchCV(run.estimator, {}, scoring=run.scoring, cv=run.cv)
     data, folds, scorer = search.cross_validation(run.X, run.y, **run.fit_params)
-    allotment = Cluster.of(spark.sparkContext).allot(run.threads, None, config.max_total_runs, gpu=False)
-    threads: Threads = allotment.threads
+    threads = _threads(run, Cluster.of(spark.sparkContext))
     trial = EstimatorTrial(
         clone(run.estimator),
         data,
@@ -319,6 +335,18 @@ def _estimator(
         threads=threads.count,
     )
     return trial, {**whole.parts, "interval": str(run.interval)}
+
+
+def _threads(run: EstimatorRunConfig, cluster: Cluster) -> Threads:
+    """Return those of every fit. A run is one task, and its folds share the cores of that."""
+    if run.threads is None:
+        return Threads(cluster.task_cpus)
+    if not 1 <= run.threads <= cluster.task_cpus:
+        raise ConfigError(
+            f"threads={run.threads}: Spark gives each run {cluster.task_cpus} core(s); give a number from 1 "
+            f"to that, or start Spark with spark.task.cpus={max(1, run.threads)}"
+        )
+    return Threads(run.threads, is_asked=True)
 
 
 def _described(config: HyperDriveConfig) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Experiment:
         spark = spark or create_session("sparksweep")
         output = open_store(self.workspace.output, spark=spark)
         output.check_writable()
-        prepared = prepare(config, spark, known_settings(config.resume_from, config.resume_child_runs))
+        known = known_settings(config.resume_from, config.resume_child_runs)
+        prepared = prepare(config, spark, output, known)
         live = Live()
 
         def begun(run_id: str, sweep: Sweep) -> None:
@@ -94,8 +95,7 @@ class Experiment:
             finally:
                 live.end()
 
-        live.thread = threading.Thread(target=work, name="sweep")
-        live.thread.start()
+        threading.Thread(target=work, name="sweep").start()
         return HyperDriveRun(self, live.wait_for_id(), config, live=live)
 
     def get_runs(self) -> Iterator[HyperDriveRun]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -146,11 +148,11 @@ class Live:
     """A sweep that runs in this process, as its handle sees it."""
 
     def __init__(self) -> None:
-        self.thread: threading.Thread | None = None
         self.error: BaseException | None = None
         self.sweep: Sweep | None = None
         self._id = ""
         self._begun = threading.Event()
+        self._over = threading.Event()
 
     def begin(self, run_id: str, sweep: Sweep) -> None:
         """Take the sweep once it is there."""
@@ -160,6 +162,11 @@ class Live:
     def end(self) -> None:
         """Let nobody wait any more."""
         self._begun.set()
+        self._over.set()
+
+    def is_over_within(self, seconds: float) -> bool:
+        """Wait for the end. Not by joining the thread, which before Python 3.13 a Ctrl-C takes for ended."""
+        return self._over.wait(seconds)
 
     def wait_for_id(self) -> str:
         """Return the sweep's id as soon as there is one. Raises what has ended it before."""
@@ -323,14 +330,14 @@ class HyperDriveRun(Run):
 
         maximize = show_output and _maximizes(self._recorded())
         shown = ""
-        while live.thread is not None and live.thread.is_alive():
-            live.thread.join(0.5)
-            if show_output and live.sweep is not None:
-                done, text = told(live.sweep.children, maximize=maximize)
-                line = f"{done} done, {text}"
-                if line != shown:
-                    sys.stdout.write(f"{line}\n")
-                    shown = line
+        with _interruptible():
+            while not live.is_over_within(0.5):
+                if show_output and live.sweep is not None:
+                    done, text = told(live.sweep.children, maximize=maximize)
+                    line = f"{done} done, {text}"
+                    if line != shown:
+                        sys.stdout.write(f"{line}\n")
+                        shown = line
         if live.error is not None:
             raise live.error
 
@@ -346,6 +353,19 @@ class HyperDriveRun(Run):
         if not known:
             return None
         return max(known) if _maximizes(sweep) else min(known)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the waiting alone. PySpark would end all of Spark's jobs, the runs among them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _maximizes(sweep: RecordedRun) -> bool:

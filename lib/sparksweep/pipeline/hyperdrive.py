@@ -58,7 +58,7 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
     output.check_writable()
     try:
         examples = _examples(asked, spark)
-        prepared = prepare(asked.config(_estimator(asked, examples)), spark)
+        prepared = prepare(asked.config(_estimator(asked, examples)), spark, output)
     except ConfigError as error:
         raise ConfigError(f"{options.path}: {error}") from None
 

@@ -85,6 +85,20 @@ def test_a_script_can_clean_up_when_it_is_stopped(start, tmp_path):
     assert (tmp_path / "cleaned").exists()
 
 
+@pytest.mark.parametrize("command", ["true; {}; true", "{} | cat", "({}) & wait"])
+def test_what_a_shell_has_started_can_clean_up_too(start, tmp_path, command):
+    """The shell itself is gone at once."""
+    (tmp_path / "slow.sh").write_text(
+        "trap 'sleep 0.5; touch cleaned; exit 5' TERM; echo $$ > pids; while :; do sleep 0.05; done"
+    )
+    process = shell(start, command.format("/bin/sh slow.sh"))
+    (slow,) = pids(tmp_path / "pids")
+    process.stop()
+    assert ended(process) != 0
+    assert (tmp_path / "cleaned").exists()
+    assert not is_running(slow)
+
+
 def test_a_script_that_ignores_the_signal_is_killed(start, tmp_path):
     process = shell(start, "trap '' TERM; sleep 60 & echo $! $$ > pids; while :; do sleep 0.05; done")
     both = pids(tmp_path / "pids", 2)

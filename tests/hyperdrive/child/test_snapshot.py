@@ -105,3 +105,20 @@ def test_an_empty_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     unpack(take_snapshot(tmp_path / "empty"), tmp_path / "there")
     assert not (tmp_path / "there").exists() or files(tmp_path / "there") == {}
+
+
+def test_the_runs_that_lie_in_the_source_are_no_part_of_it(code):
+    before = take_snapshot(code, code / "output")
+    (code / "output" / "run").mkdir(parents=True)
+    (code / "output" / "run" / "best.json").write_text("{}")
+    (code / "mlflow.db").write_text("x")
+    (code / "mlflow.db-journal").write_text("x")
+    assert take_snapshot(code, code / "." / "output") == before
+    assert take_snapshot(code) != before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_file_that_cannot_be_read_is_named(code):
+    (code / "train.py").chmod(0)
+    with pytest.raises(ConfigError, match=r"train\.py cannot be read"):
+        take_snapshot(code)

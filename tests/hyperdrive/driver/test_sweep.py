@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from sparksweep.errors import ConfigError
+from sparksweep.errors import ConfigError, SetupError
 from sparksweep.hyperdrive import (
     BanditPolicy,
     BayesianParameterSampling,
@@ -25,7 +25,7 @@ from sparksweep.hyperdrive import (
 )
 from sparksweep.hyperdrive.child.task import Ended
 from sparksweep.hyperdrive.driver.children import EVENTS, POLICY
-from sparksweep.hyperdrive.driver.launcher import Returned
+from sparksweep.hyperdrive.driver.launcher import Returned, SparkGone
 from sparksweep.hyperdrive.driver.report_server import Heard
 from sparksweep.hyperdrive.driver.sweep import Plan, Sweep
 from sparksweep.hyperdrive.termination.reports import Reports
@@ -145,6 +145,19 @@ def test_other_metrics_are_kept_and_count_for_nothing(tmp_path):
     assert child.values == (2.0,)
     assert [metric.name for metric in child.metrics] == ["loss", "score"]
     driver.journal.close()
+    # One event an interval, however much else is logged in it.
+    assert [len(event["metrics"]) for event in kinds(tmp_path, "heard")] == [2]
+
+
+def test_metrics_after_the_last_interval_are_kept_at_once(tmp_path):
+    driver = Driver(tmp_path, plan())
+    driver.sweep._fill(driver.runs)
+    logged = (*metrics([1.0]), *metrics([1.0, 2.0], "loss"), *metrics([3.0]), *metrics([4.0, 5.0], "loss"))
+    driver.sweep._take(Heard(f"{SWEEP}_0", 1000, "host", 0, logged, Future()))
+    driver.journal.close()
+    assert [len(event["metrics"]) for event in kinds(tmp_path, "heard")] == [1, 3, 2]
+    assert driver.sweep.children[0].metrics == logged
+    assert driver.sweep.children[0].values == (1.0, 3.0)
 
 
 def test_a_message_that_comes_twice_counts_once(tmp_path):
@@ -236,6 +249,20 @@ def test_a_sweep_is_canceled_by_its_user(tmp_path):
     assert driver.sweep.why_over == "canceled by the user"
     assert statuses(driver)["Canceled"] == 2
     assert statuses(driver)["Completed"] == len(driver.sweep.children) - 2
+
+
+def test_another_spark_does_again_what_the_one_that_ended_had_begun(tmp_path):
+    driver = Driver(tmp_path, plan())
+    steps = iter(range(1000))
+    driver.sweep._messages._before_each = lambda: driver.sweep.hear(SparkGone()) if next(steps) == 9 else None
+    with pytest.raises(SetupError, match="Spark has ended while runs were at work"):
+        driver.run()
+    ended = statuses(driver)
+    assert 0 < ended["Completed"] < 6
+    assert "Failed" not in ended
+    again = Driver(tmp_path, plan()).run()
+    assert statuses(again) == {"Completed": 6}
+    assert len(again.runs.started) == 6 - ended["Completed"]
 
 
 def test_a_run_that_does_not_end_by_itself_is_ended_by_force(tmp_path):
@@ -348,6 +375,7 @@ def test_a_decision_of_the_policy_is_not_taken_back(tmp_path):
     again = Driver(tmp_path, asked, lambda _: iter([9.0]))
     assert again.sweep.children[0].is_stopped_early
     assert kinds_of(again, tmp_path, "tell") == {0: 1.0}
+    assert again.recorded.lines == []  # it catches up on all that had ended, when it begins
     again.run()
     assert again.runs.started == [f"{SWEEP}_1"]
     assert statuses(again) == {"Canceled": 1, "Completed": 1}

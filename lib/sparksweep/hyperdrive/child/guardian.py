@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NoReturn
 
 __all__ = ["GRACE", "guard", "main"]
@@ -43,23 +42,35 @@ def main(command: Sequence[str], tell: int) -> int:
         sys.stderr.write(f"{command[0]} cannot be started: {error.strerror}\n")
         return 127
     os.write(tell, str(process.pid).encode())
-    threading.Thread(target=_watch, args=(process,), daemon=True).start()
+    is_stopping, is_killed = threading.Event(), threading.Event()
+    threading.Thread(target=_watch, args=(process, is_stopping, is_killed), daemon=True).start()
     code = process.wait()
+    # A shell that is told to stop is gone at once; what it had started may still clean up.
+    while is_stopping.is_set() and not is_killed.is_set() and _signal(process, 0):
+        time.sleep(0.02)
     _signal(process, signal.SIGKILL)
     return code if code >= 0 else 128 - code
 
 
-def _watch(process: subprocess.Popen[bytes]) -> None:
+def _watch(
+    process: subprocess.Popen[bytes], is_stopping: threading.Event, is_killed: threading.Event
+) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
+    is_stopping.set()
     _signal(process, signal.SIGTERM)
     time.sleep(GRACE)
     _signal(process, signal.SIGKILL)
+    is_killed.set()
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that is ending
+def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Signal the group, and return whether there is one."""
+    try:
         os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):  # macOS says the latter of a group that is ending
+        return False
+    return True
 
 
 def guard() -> NoReturn:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tempfile
 import threading
+import time
 import uuid
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +22,18 @@ from sparksweep.hyperdrive.child.outputs import unpack
 from sparksweep.hyperdrive.child.task import CANCELED, FAILED, Ended, Order, Trial, run_child
 from sparksweep.search.resources import Cluster
 from sparksweep.search.shared import Shared
+from sparksweep.session import ship_package
 
-__all__ = ["Returned", "SparkLauncher"]
+__all__ = ["Returned", "SparkGone", "SparkLauncher"]
 
 # Seconds to wait for Spark to end jobs that were cancelled.
 _CANCEL_SECONDS = 30.0
+
+# Seconds for which a number of slots is taken for true.
+_SLOTS_FOR = 5.0
+
+# The last line of a traceback. Java's classes stand in packages of theirs.
+_PYTHON_ERROR = re.compile(r"(?!java|org\.apache|py4j)[\w.]*(Error|Exception|Interrupt|Exit)\b")
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,11 @@ class Returned:
     run: str
     ended: Ended
     files: Path
+
+
+@dataclass(frozen=True)
+class SparkGone:
+    """Spark has ended, and its runs with it. That is no fault of theirs: another Spark may do them again."""
 
 
 class SparkLauncher:
@@ -45,11 +61,15 @@ class SparkLauncher:
     address : Address
         Where the driver listens.
     returned : callable
-        Takes a :class:`Returned`, in some thread.
+        Takes a :class:`Returned` or :class:`SparkGone`, in some thread.
     """
 
     def __init__(
-        self, sc: SparkContext, trial: Trial, address: Address, returned: Callable[[Returned], None]
+        self,
+        sc: SparkContext,
+        trial: Trial,
+        address: Address,
+        returned: Callable[[Returned | SparkGone], None],
     ) -> None:
         self._sc = sc
         self._trial = Shared(sc, trial)
@@ -60,8 +80,22 @@ class SparkLauncher:
         self._threads: dict[str, threading.Thread] = {}
         self._cancelled: set[str] = set()
         self._is_closing = False
-        #: How many runs Spark does at once; None where it takes more machines as there is more to do.
-        self.slots = _slots(sc)
+        self._slots: int | None = None
+        self._slots_are_known_until = -math.inf
+        ship_package(sc)
+
+    @property
+    def slots(self) -> int | None:
+        """How many runs Spark does at once; None where it takes more machines as there is more to do.
+
+        Executors may come after the sweep has begun, so Spark is asked again now and then.
+        """
+        now = time.monotonic()
+        if now >= self._slots_are_known_until:
+            with suppress(Exception):  # Spark may be gone, of which the runs tell
+                self._slots = _slots(self._sc)
+            self._slots_are_known_until = now + _SLOTS_FOR
+        return self._slots
 
     def start(self, run: str, setting: Mapping[str, Any], tries: int) -> None:
         """Start a run. This waits for nothing."""
@@ -87,8 +121,9 @@ class SparkLauncher:
             if thread.is_alive():
                 self.cancel(run)  # again: it may have started its job only now
                 thread.join(_CANCEL_SECONDS / len(alive))
-        if not alive:
-            self._trial.destroy()  # else it is left to Spark: tasks that are being killed still use it
+        if not alive:  # else it is left to Spark: tasks that are being killed still use it
+            with suppress(Exception):  # Spark may be gone
+                self._trial.destroy()
         self._files.cleanup()
 
     def _run(self, run: str, content: bytes) -> None:
@@ -103,11 +138,30 @@ class SparkLauncher:
                 work = rdd.mapPartitions(lambda orders: run_child(next(iter(orders)), shared))
                 first, *pieces = work.collect()
                 ended = Ended.from_json(first)
-                unpack(pieces, files)
+                _unpack(run, pieces, files)
         except Exception as error:
+            if _is_gone(self._sc):
+                if not self._is_closing:
+                    self._returned(SparkGone())
+                return
             ended = Ended(FAILED, _told(error))
         if not self._is_closing:
             self._returned(Returned(run, ended, files))
+
+
+def _unpack(run: str, pieces: Sequence[bytes], files: Path) -> None:
+    try:
+        unpack(pieces, files)
+    except OSError as error:  # a full disk is no reason to lose what the run has found
+        warnings.warn(f"The files of {run} are not kept: {error}", RuntimeWarning, stacklevel=2)
+
+
+def _is_gone(sc: SparkContext) -> bool:
+    try:
+        _ = sc.defaultParallelism  # which a Spark that has ended does not tell
+    except Exception:
+        return True
+    return False
 
 
 def _slots(sc: SparkContext) -> int | None:
@@ -118,7 +172,9 @@ def _slots(sc: SparkContext) -> int | None:
 
 
 def _told(error: Exception) -> str:
-    """Return what Spark says of a job that failed, its own stack left out."""
+    """Return what Spark says of a job that failed: the error of Python if it has one, else its first line."""
     text = str(getattr(error, "java_exception", None) or error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "Spark could not do the run: " + (lines[0][:500] if lines else type(error).__name__)
+    of_python = [line for line in lines if _PYTHON_ERROR.match(line)]
+    told = (of_python or lines or [type(error).__name__])[0]
+    return f"Spark could not do the run: {told[:500]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -70,8 +71,13 @@ class SweepRecorder:
         if self._history is None:
             return
         for child in children:
-            known = self._history.find(child.id, self._experiment) if child.has_ended else None
-            if not child.has_ended or (known is not None and known.status in TO_MLFLOW.values()):
+            if not child.has_ended:
+                continue
+            try:
+                known = self._history.find(child.id, self._experiment)
+            except StorageError:
+                known = None  # it is away: what it may have already is told again when it is back
+            if known is not None and known.status in TO_MLFLOW.values():
                 continue
             self._start(self._history, child)
             self._history.reset(child.id)
@@ -93,16 +99,21 @@ class SweepRecorder:
         self._show()
 
     def keep(self, returned: Returned) -> None:
-        """Put the files of a run to where they stay. To be called in the run's own thread, before its end."""
-        store = self._folder(returned.run)
+        """Put the files of a run to where they stay, and remove them where they are.
+
+        To be called in the run's own thread, before its end.
+        """
         try:
+            store = self._folder(returned.run)
             for path in sorted(returned.files.rglob("*")):
                 if path.is_file():
                     store.write(path.relative_to(returned.files).as_posix(), path)
-        except StorageError as error:
+        except Exception as error:  # the run itself is well, whatever becomes of its files
             warnings.warn(f"The files of {returned.run} are not kept: {error}", RuntimeWarning, stacklevel=2)
-        if self._history is not None and returned.files.exists():
-            self._history.add_files(returned.run, returned.files)
+        if self._history is None:
+            shutil.rmtree(returned.files, ignore_errors=True)
+        elif returned.files.exists():
+            self._history.add_files(returned.run, returned.files, and_remove=True)
 
     def ended(self, child: Child) -> None:
         """Take note that a run is over."""

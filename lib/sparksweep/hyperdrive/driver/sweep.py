@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
-from sparksweep.errors import ConfigError
+from sparksweep.errors import ConfigError, SetupError
 from sparksweep.hyperdrive.child.task import CANCELED, COMPLETED, FAILED
 from sparksweep.hyperdrive.driver.children import POLICY, QUEUED, Child, Event, as_json, changed
-from sparksweep.hyperdrive.driver.launcher import Returned
+from sparksweep.hyperdrive.driver.launcher import Returned, SparkGone
 from sparksweep.hyperdrive.driver.report_server import Heard
 from sparksweep.hyperdrive.metrics import Metric
 from sparksweep.hyperdrive.sampling.proposals import Known, Proposals
@@ -33,7 +34,7 @@ __all__ = ["BY_USER", "Launcher", "Messages", "Plan", "Recorder", "Sweep"]
 BY_USER = "canceled by the user"
 
 # Seconds that a run has to end by itself, with its files, before Spark ends it.
-_GRACE = 15.0
+_GRACE = 60.0
 
 # Seconds between two looks at the clock.
 _TICK = 1.0
@@ -84,12 +85,12 @@ class Recorder(Protocol):
 
 
 class Messages(Protocol):
-    """What other threads tell a sweep: what was heard, what has come back, why it is to end."""
+    """What other threads tell a sweep: what was heard or came back, that Spark has gone, why it is to end."""
 
-    def put(self, message: Heard | Returned | str, /) -> None:
+    def put(self, message: Heard | Returned | SparkGone | str, /) -> None:
         """Take a message, in any thread."""
 
-    def get(self, *, timeout: float) -> Heard | Returned | str:
+    def get(self, *, timeout: float) -> Heard | Returned | SparkGone | str:
         """Wait for the next one. queue.Empty after some seconds."""
 
 
@@ -156,7 +157,7 @@ class Sweep:
         """The time that drivers have worked on this sweep."""
         return self._before + self._clock() - self._start
 
-    def hear(self, message: Heard | Returned) -> None:
+    def hear(self, message: Heard | Returned | SparkGone) -> None:
         """Take a message, in any thread."""
         self._messages.put(message)
 
@@ -181,6 +182,11 @@ class Sweep:
                         message.answer.set_result(stop)
                 elif isinstance(message, Returned):
                     self._end(message)
+                elif isinstance(message, SparkGone):
+                    raise SetupError(
+                        "Spark has ended while runs were at work: the sweep can go on from what it has, with "
+                        "another Spark"
+                    )
                 else:
                     self._finish(message, launcher)
             self._look_at_the_clock(launcher)
@@ -215,7 +221,8 @@ class Sweep:
         told = {event["run"] for event in events if event["kind"] == "tell"}
         for child in self.children:
             if child.word is not None and not child.has_ended:
-                # The driver had decided, and has gone before the run had ended.
+                # The driver had decided, and has gone before the run had ended. The recorder is told of all
+                # that had ended before this one begins.
                 self._over_with(child, CANCELED, child.word)
             elif child.has_ended and child.number not in told:
                 self._tell(self._children[child.number])
@@ -267,16 +274,16 @@ class Sweep:
         fresh = heard.metrics[max(0, known - heard.first) :]
         if not fresh and not is_new:
             return child.word is not None
-        # One after the other: the policy decides at every interval, also where several come at once.
-        for metric in fresh or (None,):
+        # The policy decides at every interval, also where several come at once.
+        for metrics in _to_each_interval(fresh, self._plan.primary) or [()]:
             self._change(
                 self._children[number],
                 "heard",
                 attempt=heard.attempt,
                 host=heard.host,
-                metrics=[] if metric is None else [metric.to_json()],
+                metrics=[metric.to_json() for metric in metrics],
             )
-            if metric is not None and metric.name == self._plan.primary:
+            if metrics and metrics[-1].name == self._plan.primary:
                 self._decide(self._children[number])
         return self._children[number].word is not None
 
@@ -312,6 +319,7 @@ class Sweep:
         if child.word is not None and status != COMPLETED:
             status, error = CANCELED, child.word
         self._over_with(self._children[number], status, error, returned)
+        self._recorder.ended(self._children[number])
 
     def _over_with(
         self, child: Child, status: str, error: str | None, returned: Returned | None = None
@@ -328,9 +336,7 @@ class Sweep:
             parameters={} if ended is None else dict(ended.parameters),
             tags={} if ended is None else dict(ended.tags),
         )
-        child = self._children[child.number]
-        self._recorder.ended(child)
-        self._tell(child)
+        self._tell(self._children[child.number])
 
     def _tell(self, child: Child) -> None:
         value = None if child.status == FAILED else child.best(maximize=self._plan.maximize)
@@ -349,6 +355,7 @@ class Sweep:
                 self._stop(child, why)
             if child.number not in self._running:
                 self._over_with(self._children[child.number], CANCELED, why)
+                self._recorder.ended(self._children[child.number])
             elif child.status == QUEUED:
                 launcher.cancel(child.id)
 
@@ -372,6 +379,14 @@ class Sweep:
         self._journal.add(f"{self._events:09}", event)
         self._events += 1
         return event
+
+
+def _to_each_interval(metrics: Sequence[Metric], primary: str) -> list[Sequence[Metric]]:
+    """Cut metrics after each primary one."""
+    ends = [place for place, metric in enumerate(metrics, 1) if metric.name == primary]
+    if not ends or ends[-1] < len(metrics):
+        ends.append(len(metrics))
+    return [metrics[begin:end] for begin, end in pairwise([0, *ends]) if begin < end]
 
 
 def _options(event: Event) -> dict[str, Any]:
