@@ -344,7 +344,6 @@ def test_a_stop_ends_all_folds(last, cores):
     assert len(told) == last
     assert list(Counted.rounds.values()) == [4 * last] * 5
     assert threading.active_count() == threads
-    assert result.fit_seconds > 0
 
 
 def test_a_stop_after_the_last_report_comes_too_late():
@@ -550,7 +549,6 @@ def test_one_report_at_the_end(name):
     assert report.value == search.cv_results_["mean_test_score"][0]
     assert result.error is None
     assert not result.is_stopped
-    assert result.fit_seconds > 0
 
 
 def test_a_fold_that_a_callback_ends_keeps_its_score():

@@ -8,7 +8,6 @@ rounds the folds wait for one another, and what the caller says of their mean sc
 from __future__ import annotations
 
 import math
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -50,13 +49,11 @@ class CrossValidated:
 
     ``is_stopped`` says whether a report's answer ended the boosting; the word that follows the last report
     comes too late for that. ``error`` is the text of the traceback of a fit or a score that failed.
-    ``fit_seconds`` are those of all folds together, without scores and waiting.
     """
 
     reports: tuple[Report, ...]
     is_stopped: bool
     error: str | None
-    fit_seconds: float
     warned: tuple[Warned, ...]
 
 
@@ -142,9 +139,7 @@ def cross_validate(
     if end.scores is not None:
         tell(end.rounds, end.scores)
     warned = (*end.warned, *(Warned(str(warning.message), warning.category) for warning in caught))
-    return CrossValidated(
-        tuple(reports), end.is_stopped, end.error, end.seconds, tuple(dict.fromkeys(warned))
-    )
+    return CrossValidated(tuple(reports), end.is_stopped, end.error, tuple(dict.fromkeys(warned)))
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,6 @@ class _End:
     rounds: int | None = None
     is_stopped: bool = False
     error: str | None = None
-    seconds: float = 0.0
     warned: tuple[Warned, ...] = ()
 
 
@@ -164,21 +158,19 @@ def _fit_in_turn(
 ) -> _End:
     workbench = Workbench(data, folds)
     scores: list[float] = []
-    seconds = 0.0
     warned: tuple[Warned, ...] = ()
     try:
         for fold in range(len(folds)):
             member = Member(clone(base), parameters)
             (result,) = fit_and_score([member], fold, workbench, settings)
-            seconds += result.fit_time
             warned += result.warned
             scores.append(float(as_number(result.test_scores, settings.scorer)))
     except Exception:
-        return _End(error=traceback.format_exc(), seconds=seconds, warned=warned)
+        return _End(error=traceback.format_exc(), warned=warned)
     fitted = member.estimator
     path = path_of(fitted, data.fit_params)
     rounds = path.rounds if path is not None else getattr(fitted, "get_num_boosting_rounds", lambda: None)()
-    return _End(scores, rounds, seconds=seconds, warned=warned)
+    return _End(scores, rounds, warned=warned)
 
 
 def _boost(
@@ -197,9 +189,8 @@ def _boost(
             return fits[fold].boost(lockstep, fold, interval, rounds)
 
     scores = lockstep.run(boost, lambda scores: tell(next(reported), scores))
-    seconds = sum(fit.seconds for fit in fits)
     is_stopped = scores is None and lockstep.error is None
-    return _End(scores, int(rounds), is_stopped, lockstep.error, seconds)
+    return _End(scores, int(rounds), is_stopped, lockstep.error)
 
 
 class _FoldFit:
@@ -218,7 +209,6 @@ class _FoldFit:
         settings: FitSettings,
     ) -> None:
         self.estimator = Member(estimator, parameters).prepare(settings)
-        self.seconds = 0.0
         self._data = data
         self._train, self._test = fold
         self._scorer = settings.scorer
@@ -230,20 +220,12 @@ class _FoldFit:
         fit_params = split_metadata(data.X, data.fit_params, self._train)
 
         def after_round(done: int, so_far: Callable[[], Any]) -> bool:
-            ended = time.perf_counter()
             if done % interval or done == rounds:
-                is_over = lockstep.next_turn(fold)
-            else:
-                is_over = lockstep.meet(fold, self._score(so_far()))
-            self.seconds -= time.perf_counter() - ended
-            return is_over
+                return lockstep.next_turn(fold)
+            return lockstep.meet(fold, self._score(so_far()))
 
-        start = time.perf_counter()
-        try:
-            with watch(self.estimator, after_round):
-                self.estimator.fit(X, y, **fit_params)
-        finally:
-            self.seconds += time.perf_counter() - start
+        with watch(self.estimator, after_round):
+            self.estimator.fit(X, y, **fit_params)
         return math.nan if lockstep.is_over else self._score(self.estimator)
 
     def _score(self, estimator: Any) -> float:
