@@ -70,6 +70,7 @@ class SweepProgress:
             self._bar = tqdm(total=total, desc="runs", unit="run", file=self._stream, dynamic_ncols=True)
         self._every = _LINE_EVERY if self._bar is None else _BAR_EVERY
         self._written = -self._every
+        self._line = ""
 
     def __enter__(self) -> SweepProgress:
         return self
@@ -77,7 +78,7 @@ class SweepProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._write()
+        self._write(is_last=True)
         if self._bar is not None:
             self._bar.close()
 
@@ -99,7 +100,7 @@ class SweepProgress:
             self._stream.write(f"{text}\n")
             self._stream.flush()
 
-    def _write(self) -> None:
+    def _write(self, *, is_last: bool = False) -> None:
         if self._sweep is None:
             return
         self._written = self._clock()
@@ -109,5 +110,8 @@ class SweepProgress:
             self._bar.set_postfix_str(text, refresh=False)
         elif self._has_lines:
             done, text = told(self._sweep.children, maximize=self._maximize)
-            self._stream.write(f"{done} / {self._total} runs, {text}\n")
-            self._stream.flush()
+            line = f"{done} / {self._total} runs, {text}\n"
+            if not (is_last and line == self._line):
+                self._stream.write(line)
+                self._stream.flush()
+            self._line = line
