@@ -87,13 +87,15 @@ def test_a_sweep_of_a_script(sweep, tmp_path):
     assert "Not used on Spark: compute, trial.environment" in out
     assert "4 runs, 3 completed, 1 failed" in out
     table = rows(folder / "results.csv")
-    assert [(row["run"][-1], row["status"], row["score"], row["param_rate"]) for row in table] == [
-        ("3", "Completed", "12.0", "4"),
-        ("2", "Failed", "9.0", "3"),
-        ("1", "Completed", "6.0", "2"),
-        ("0", "Completed", "3.0", "1"),
+    assert [
+        (row["rank"], row["run"][-1], row["status"], row["score"], row["param_rate"]) for row in table
+    ] == [
+        ("1", "3", "Completed", "12.0", "4"),
+        ("2", "1", "Completed", "6.0", "2"),
+        ("3", "0", "Completed", "3.0", "1"),
+        ("", "2", "Failed", "9.0", "3"),
     ]
-    assert table[1]["error"] == "the script ended with exit code 1: rate 3 is too much"
+    assert table[3]["error"] == "the script ended with exit code 1: rate 3 is too much"
     best = json.loads((folder / "best.json").read_text())
     assert (best["best_run"][-1], best["best_score"], best["best_parameters"]) == ("3", 12.0, {"rate": 4})
     assert (best["runs"], best["completed"], best["failed"], best["status"]) == (4, 3, 1, "Completed")
