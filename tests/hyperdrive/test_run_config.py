@@ -60,7 +60,9 @@ def test_inputs_stand_among_the_arguments_or_beside_them(source):
 
 SWEEPS = {
     "sampler": ({"hyperparameter_sampling": {"x": choice(1)}}, "must be a sampler"),
-    "metric": ({"primary_metric_name": ""}, "primary_metric_name must be a text"),
+    "metric": ({"primary_metric_name": ""}, "primary_metric_name must be a text, but '' was given"),
+    "column": ({"primary_metric_name": "seconds"}, "'seconds' is the name of a column of results.csv"),
+    "parameter's column": ({"primary_metric_name": "param_x"}, "log it under another name"),
     "goal": ({"primary_metric_goal": "maximize"}, r"PrimaryMetricGoal\.MAXIMIZE"),
     "no runs": ({"max_total_runs": 0}, "max_total_runs must be a whole number from 1 to 1000"),
     "too many": ({"max_total_runs": 1001}, "from 1 to 1000"),

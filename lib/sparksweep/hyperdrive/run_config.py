@@ -10,11 +10,12 @@ from typing import Any
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import check_number, check_whole
+from sparksweep.hyperdrive.driver.results import is_column
 from sparksweep.hyperdrive.inputs.dataset import NamedInput
 from sparksweep.hyperdrive.sampling.samplers import Sampling
 from sparksweep.hyperdrive.termination.policies import NoTerminationPolicy, Policy
 
-__all__ = ["EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig"]
+__all__ = ["EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig", "check_metric"]
 
 _MOST_RUNS = 1000
 
@@ -38,6 +39,23 @@ class PrimaryMetricGoal(enum.Enum):
             return cls(str(goal).upper())
         except ValueError:
             raise ConfigError(f"the goal must be maximize or minimize, but {goal!r} was given") from None
+
+
+def check_metric(owner: str, name: str, value: Any) -> str:
+    """Return the name of a primary metric.
+
+    Raises
+    ------
+    ConfigError
+        If it is no text, or a column of ``results.csv`` has that name.
+    """
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{owner}: {name} must be a text, but {value!r} was given")
+    if is_column(value):
+        raise ConfigError(
+            f"{owner}: {name} {value!r} is the name of a column of results.csv; log it under another name"
+        )
+    return value
 
 
 @dataclass(frozen=True)
@@ -184,7 +202,8 @@ class HyperDriveConfig:
     ----------
     hyperparameter_sampling : sampler
     primary_metric_name : str
-        The name under which the script logs it.
+        The name under which the script logs it; not that of another column of ``results.csv``, such as
+        ``seconds``.
     primary_metric_goal : PrimaryMetricGoal
     max_total_runs : int
         1 to 1000.
@@ -235,8 +254,7 @@ class HyperDriveConfig:
                 f"{owner}: hyperparameter_sampling must be a sampler such as RandomParameterSampling(...), "
                 f"not {self.hyperparameter_sampling!r}"
             )
-        if not isinstance(self.primary_metric_name, str) or not self.primary_metric_name:
-            raise ConfigError(f"{owner}: primary_metric_name must be a text")
+        check_metric(owner, "primary_metric_name", self.primary_metric_name)
         if not isinstance(self.primary_metric_goal, PrimaryMetricGoal):
             raise ConfigError(
                 f"{owner}: primary_metric_goal must be PrimaryMetricGoal.MAXIMIZE or .MINIMIZE, "
