@@ -39,6 +39,12 @@ SCRIPTS = {
     "a text": ({"arguments": "--a 1"}, "arguments must be a list"),
     "an input twice": ({"arguments": [DATA], "inputs": [DATA.as_mount()]}, "the input 'data' is given twice"),
     "resume": ({"resume_from": 1}, "give it to HyperDriveConfig"),
+    "no mapping": (
+        {"environment_variables": ["A=1"]},
+        r"environment_variables must map names to texts, but \['A=1'\] was given",
+    ),
+    "variable": ({"environment_variables": {"A=B": "1"}}, "environment_variables: 'A=B' is no name"),
+    "number": ({"environment_variables": {"A": 1}}, "A must be a text without NUL, but 1 was given"),
     "time": ({"max_run_duration_seconds": 0}, "max_run_duration_seconds must be above 0"),
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sparksweep.errors import ConfigError
-from sparksweep.hyperdrive.arguments import check_number, check_whole
+from sparksweep.hyperdrive.arguments import check_flag, check_number, check_variable, check_whole
 from sparksweep.hyperdrive.driver.results import is_column
 from sparksweep.hyperdrive.inputs.dataset import NamedInput
 from sparksweep.hyperdrive.sampling.samplers import Sampling
@@ -80,7 +80,7 @@ class ScriptRunConfig:
         What the script finds by ``run.input_datasets`` beside those among the arguments.
     literals : mapping of str to str
         What else stands for places of a command, such as ``inputs.kernel`` or ``outputs.model``.
-    environment_variables : mapping, optional
+    environment_variables : mapping of str to str
     max_run_duration_seconds : float
         After which a run is canceled.
     run_config, compute_target, environment, docker_runtime_config, distributed_job_config
@@ -124,10 +124,21 @@ class ScriptRunConfig:
             raise ConfigError(f"{owner}: resume_from is not supported; give it to HyperDriveConfig")
         if check_number(owner, "max_run_duration_seconds", self.max_run_duration_seconds) <= 0:
             raise ConfigError(f"{owner}: max_run_duration_seconds must be above 0")
+        self._check_environment(f"{owner}: environment_variables")
         names = [one.name for one in self.named_inputs]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"{owner}: the input {name!r} is given twice")
+
+    def _check_environment(self, where: str) -> None:
+        if not isinstance(self.environment_variables, Mapping):
+            raise ConfigError(
+                f"{where} must map names to texts, but {self.environment_variables!r} was given"
+            )
+        for name, value in self.environment_variables.items():
+            check_variable(where, name)
+            if not isinstance(value, str) or "\0" in value:
+                raise ConfigError(f"{where}: {name} must be a text without NUL, but {value!r} was given")
 
     @property
     def named_inputs(self) -> tuple[NamedInput, ...]:
@@ -184,10 +195,7 @@ class EstimatorRunConfig:
 
     def __post_init__(self) -> None:
         check_whole("EstimatorRunConfig", "interval", self.interval, least=1)
-        if not isinstance(self.refit, bool):
-            raise ConfigError(
-                f"EstimatorRunConfig: refit must be True or False, but {self.refit!r} was given"
-            )
+        check_flag("EstimatorRunConfig", "refit", self.refit)
         if not hasattr(self.estimator, "get_params") or not hasattr(self.estimator, "fit"):
             raise ConfigError(
                 f"EstimatorRunConfig: {self.estimator!r} is no estimator of scikit-learn's kind"
