@@ -377,6 +377,7 @@ def test_what_cannot_be_submitted(spark_session, workspace, source):
             config(
                 source,
                 hyperparameter_sampling=GridParameterSampling({"depth": choice(1)}),
+                primary_metric_goal=PrimaryMetricGoal.MAXIMIZE,
                 run_config=EstimatorRunConfig(LogisticRegression(), X, y),
             )
         )

@@ -81,6 +81,13 @@ SWEEPS = {
         "exactly one of run_config and estimator",
     ),
     "other trial": ({"run_config": "train.py"}, "'train.py' is neither"),
+    "a score that is minimised": (
+        {
+            "run_config": EstimatorRunConfig(SVC(), [[1]], [1]),
+            "primary_metric_goal": PrimaryMetricGoal.MINIMIZE,
+        },
+        "primary_metric_goal: a score of scikit-learn's is greater where it is better; give maximize",
+    ),
     "pipeline": ({"pipeline": 1}, "pipeline is not supported"),
     "custom_run_id": ({"custom_run_id": "mine"}, "custom_run_id is not supported"),
 }

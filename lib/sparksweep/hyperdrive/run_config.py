@@ -15,9 +15,19 @@ from sparksweep.hyperdrive.inputs.dataset import NamedInput
 from sparksweep.hyperdrive.sampling.samplers import Sampling
 from sparksweep.hyperdrive.termination.policies import NoTerminationPolicy, Policy
 
-__all__ = ["EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig", "check_metric"]
+__all__ = [
+    "MOST_RUNS",
+    "EstimatorRunConfig",
+    "HyperDriveConfig",
+    "PrimaryMetricGoal",
+    "ScriptRunConfig",
+    "check_goal_of_score",
+    "check_metric",
+    "check_policy",
+]
 
-_MOST_RUNS = 1000
+#: Azure ML's own bound.
+MOST_RUNS = 1000
 
 
 class PrimaryMetricGoal(enum.Enum):
@@ -56,6 +66,36 @@ def check_metric(owner: str, name: str, value: Any) -> str:
             f"{owner}: {name} {value!r} is the name of a column of results.csv; log it under another name"
         )
     return value
+
+
+def check_goal_of_score(where: str, goal: PrimaryMetricGoal) -> None:
+    """Check the goal of a sweep whose runs cross-validate an estimator.
+
+    Raises
+    ------
+    ConfigError
+        If the score is to be minimised: the worst setting would be found, and fitted on all data.
+    """
+    if goal is PrimaryMetricGoal.MINIMIZE:
+        raise ConfigError(
+            f"{where}: a score of scikit-learn's is greater where it is better; give maximize, and a scorer "
+            "such as neg_log_loss"
+        )
+
+
+def check_policy(owner: str, sampling: Sampling, policy: Policy) -> None:
+    """Check that a sampler takes a policy beside it.
+
+    Raises
+    ------
+    ConfigError
+        If it does not.
+    """
+    if not sampling.allows_policy and not isinstance(policy, NoTerminationPolicy):
+        raise ConfigError(
+            f"{owner}: {type(sampling).__name__} takes no early termination policy; "
+            "leave the policy out, or take TPEParameterSampling"
+        )
 
 
 @dataclass(frozen=True)
@@ -213,6 +253,7 @@ class HyperDriveConfig:
         The name under which the script logs it; not that of another column of ``results.csv``, such as
         ``seconds``.
     primary_metric_goal : PrimaryMetricGoal
+        Scores of an estimator are maximised.
     max_total_runs : int
         1 to 1000.
     max_concurrent_runs : int, optional
@@ -268,9 +309,9 @@ class HyperDriveConfig:
                 f"{owner}: primary_metric_goal must be PrimaryMetricGoal.MAXIMIZE or .MINIMIZE, "
                 f"not {self.primary_metric_goal!r}"
             )
-        check_whole(owner, "max_total_runs", self.max_total_runs, least=1, most=_MOST_RUNS)
+        check_whole(owner, "max_total_runs", self.max_total_runs, least=1, most=MOST_RUNS)
         if self.max_concurrent_runs is not None:
-            check_whole(owner, "max_concurrent_runs", self.max_concurrent_runs, least=1, most=_MOST_RUNS)
+            check_whole(owner, "max_concurrent_runs", self.max_concurrent_runs, least=1, most=MOST_RUNS)
         if check_number(owner, "max_duration_minutes", self.max_duration_minutes) <= 0:
             raise ConfigError(f"{owner}: max_duration_minutes must be above 0")
         if (self.estimator is None) == (self.run_config is None):
@@ -279,19 +320,13 @@ class HyperDriveConfig:
             raise ConfigError(
                 f"{owner}: {self.trial!r} is neither a ScriptRunConfig nor an EstimatorRunConfig"
             )
-        self._check_policy(owner)
-
-    def _check_policy(self, owner: str) -> None:
+        if isinstance(self.trial, EstimatorRunConfig):
+            check_goal_of_score(f"{owner}: primary_metric_goal", self.primary_metric_goal)
         if self.policy is not None and not isinstance(self.policy, Policy):
             raise ConfigError(
                 f"{owner}: policy must be a policy such as BanditPolicy(...), not {self.policy!r}"
             )
-        sampler = type(self.hyperparameter_sampling)
-        if not sampler.allows_policy and not isinstance(self.early_termination, NoTerminationPolicy):
-            raise ConfigError(
-                f"{owner}: {sampler.__name__} takes no early termination policy; "
-                "leave the policy out, or take TPEParameterSampling"
-            )
+        check_policy(owner, self.hyperparameter_sampling, self.early_termination)
 
     @property
     def trial(self) -> ScriptRunConfig | EstimatorRunConfig:
