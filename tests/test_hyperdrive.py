@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 
 import joblib
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
 from xgboost import XGBClassifier
 
+from sparksweep.errors import SetupError
 from sparksweep.history import History
 from sparksweep.pipeline import run_hyperdrive
 from tests.conftest import ROOT, check_refusal
@@ -87,13 +89,15 @@ def test_a_sweep_of_a_script(sweep, tmp_path):
     assert "Not used on Spark: compute, trial.environment" in out
     assert "4 runs, 3 completed, 1 failed" in out
     table = rows(folder / "results.csv")
-    assert [(row["run"][-1], row["status"], row["score"], row["param_rate"]) for row in table] == [
-        ("3", "Completed", "12.0", "4"),
-        ("2", "Failed", "9.0", "3"),
-        ("1", "Completed", "6.0", "2"),
-        ("0", "Completed", "3.0", "1"),
+    assert [
+        (row["rank"], row["run"][-1], row["status"], row["score"], row["param_rate"]) for row in table
+    ] == [
+        ("1", "3", "Completed", "12.0", "4"),
+        ("2", "1", "Completed", "6.0", "2"),
+        ("3", "0", "Completed", "3.0", "1"),
+        ("", "2", "Failed", "9.0", "3"),
     ]
-    assert table[1]["error"] == "the script ended with exit code 1: rate 3 is too much"
+    assert table[3]["error"] == "the script ended with exit code 1: rate 3 is too much"
     best = json.loads((folder / "best.json").read_text())
     assert (best["best_run"][-1], best["best_score"], best["best_parameters"]) == ("3", 12.0, {"rate": 4})
     assert (best["runs"], best["completed"], best["failed"], best["status"]) == (4, 3, 1, "Completed")
@@ -184,23 +188,57 @@ def test_an_estimator_has_the_scores_of_the_grid_search(sweep, tmp_path):
     assert names == list(data.data.columns)
 
 
-def test_an_estimators_sweep_without_a_model(sweep, tmp_path):
-    load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "table.csv", index=False)
+def write_estimators_job(folder):
+    load_breast_cancer(as_frame=True).frame.to_csv(folder / "table.csv", index=False)
     job = {
-        "data": {"path": str(tmp_path / "table.csv"), "label": "target"},
+        "data": {"path": str(folder / "table.csv"), "label": "target"},
         "search": {"metric": "roc_auc", "folds": 2, "grid": {"n_estimators": [2]}},
     }
-    (tmp_path / "job.yml").write_text(yaml.safe_dump(job))
-    how = {
-        "search_space": {"max_depth": {"type": "choice", "values": [2]}},
-        "objective": {"goal": "maximize", "primary_metric": "roc_auc"},
-        "history": False,
-    }
-    code, folder, _, err = sweep(trial={"estimator": "job.yml", "refit": False}, **how)
+    (folder / "job.yml").write_text(yaml.safe_dump(job))
+
+
+def test_an_estimators_sweep_without_a_model(sweep, tmp_path):
+    write_estimators_job(tmp_path)
+    code, folder, _, err = sweep(
+        trial={"estimator": "job.yml", "refit": False},
+        inputs="absent",
+        search_space={"max_depth": {"type": "choice", "values": [2]}},
+        history=False,
+    )
     assert code == 0, err
     assert {file.name for file in folder.iterdir()} == {"best.json", "journal", "metrics.csv", "results.csv"}
-    code, _, _, err = sweep(trial={"estimator": "job.yml", "refit": "no"}, **how)
-    check_refusal(code, err, ["refit must be True or False", "'no'"])
+
+
+def test_an_estimators_sweep_of_which_all_runs_fail(sweep, tmp_path):
+    write_estimators_job(tmp_path)
+    with pytest.warns(RuntimeWarning, match="max_depth"):
+        code, _, _, err = sweep(
+            trial={"estimator": "job.yml"},
+            inputs="absent",
+            search_space={"max_depth": {"type": "choice", "values": ["deep"]}},
+            history=False,
+        )
+    check_refusal(code, err, ["no run has logged the metric 'score'", "results.csv, column error"])
+
+
+def test_what_an_estimators_job_asks_for_is_known_before_spark_starts(sweep, tmp_path, monkeypatch):
+    asked = []
+
+    def no_spark(_, uris):
+        asked.extend(uris)
+        raise SetupError("there is no Spark")
+
+    monkeypatch.setattr(sys.modules[run_hyperdrive.__module__], "open_spark", no_spark)
+    uri = "abfss://data@account.dfs.core.windows.net/devices"
+    job = {"input": uri, "search": {"grid": {"n_estimators": [2]}}}
+    (tmp_path / "job.yml").write_text(yaml.safe_dump(job))
+    how = {"trial": {"estimator": "job.yml"}, "inputs": "absent"}
+    code, _, _, err = sweep(**how)
+    check_refusal(code, err, ["there is no Spark"])
+    assert uri in asked
+    (tmp_path / "job.yml").write_text(yaml.safe_dump({**job, "inputt": uri}))
+    code, _, _, err = sweep(**how)
+    check_refusal(code, err, ["sweep.yml", "job.yml", "'inputt'", "did you mean"])
 
 
 def test_a_sweep_without_a_primary_metric_fails(sweep):
@@ -227,7 +265,7 @@ REFUSED = {
         {"trial": {"code": "src", "command": "python train.py ${{search_space.depth}}"}},
         ["sweep.yml", "${{search_space.depth}}", "search_space.rate"],
     ),
-    "no code": ({"trial": {"code": "nowhere", "command": "ls"}}, ["source_directory", "nowhere"]),
+    "no code": ({"trial": {"code": "nowhere", "command": "ls"}}, ["trial.code", "'nowhere' is no folder"]),
     "no input": (
         {"inputs": {"data": {"type": "uri_file", "path": "other.csv"}}},
         ["other.csv", "no such file"],
@@ -240,10 +278,13 @@ REFUSED = {
         {"sampling_algorithm": "bayesian", "early_termination": {"type": "median_stopping"}},
         ["BayesianParameterSampling", "no early termination policy"],
     ),
-    "limits": ({"limits": {"max_total_trials": 0}}, ["max_total_runs", "from 1 to 1000"]),
+    "limits": ({"limits": {"max_total_trials": 0}}, ["limits: max_total_trials", "from 1 to 1000"]),
     "timeout": ({"limits": {"timeout": -1}}, ["limits.timeout", "above 0"]),
     "optional part": ({"trial": {"command": "python a.py $[[--x 1]]", "code": "src"}}, ["$[[...]]"]),
-    "estimator's job": ({"trial": {"estimator": "absent.yml"}}, ["absent.yml", "no such file"]),
+    "estimator's job": (
+        {"trial": {"estimator": "absent.yml"}, "inputs": "absent"},
+        ["absent.yml", "no such file"],
+    ),
     "secret": ({"history": "http://me:secret@host:5000"}, ["history", "MLFLOW_TRACKING_USERNAME"]),
     "spark": ({"spark": {"masters": "local"}}, ["spark.masters", "did you mean"]),
 }

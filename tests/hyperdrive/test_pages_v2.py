@@ -169,7 +169,10 @@ def test_each_file_is_a_sweep(name):
     assert config.max_total_runs == (4 if "hello" in name else 20)
     assert config.max_concurrent_runs == (2 if "hello" in name else 10)
     assert config.max_duration_minutes == (60 if "hello" in name else 120)
-    assert asked.unused == (["trial.environment"] if "hello" in name else ["compute", "trial.environment"])
+    assert asked.unused == [
+        *([] if "hello" in name else ["compute"]),
+        *("display_name", "description", "trial.environment"),
+    ]
 
 
 def test_lightgbm_sweep_of_the_examples():
@@ -330,7 +333,7 @@ def test_inputs_and_outputs():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"type": "mltable", "path": "."}, "'mltable' is not supported; give uri_file or uri_folder"),
+        ({"type": "mltable", "path": "."}, "'mltable' is not supported; known are uri_file, uri_folder"),
         ({"type": "mlflow_model", "path": "."}, "'mlflow_model' is not supported"),
         ({"path": "azureml:cifar10-data:1"}, "names an asset of an Azure ML workspace; give a path"),
     ],
@@ -351,7 +354,7 @@ def test_keys_that_spark_has_no_use_for_are_named():
         trial=trial, compute="azureml:cpu-cluster", identity={"type": "user_identity"}, tags={"a": "b"}
     )
     assert asked.unused == [
-        *("compute", "identity"),
+        *("compute", "identity", "display_name", "description", "tags"),
         *("trial.environment", "trial.resources", "trial.distribution"),
     ]
     assert asked.config().run_config.environment_variables == {"LEVEL": "3"}

@@ -39,6 +39,12 @@ SCRIPTS = {
     "a text": ({"arguments": "--a 1"}, "arguments must be a list"),
     "an input twice": ({"arguments": [DATA], "inputs": [DATA.as_mount()]}, "the input 'data' is given twice"),
     "resume": ({"resume_from": 1}, "give it to HyperDriveConfig"),
+    "no mapping": (
+        {"environment_variables": ["A=1"]},
+        r"environment_variables must map names to texts, but \['A=1'\] was given",
+    ),
+    "variable": ({"environment_variables": {"A=B": "1"}}, "environment_variables: 'A=B' is no name"),
+    "number": ({"environment_variables": {"A": 1}}, "A must be a text without NUL, but 1 was given"),
     "time": ({"max_run_duration_seconds": 0}, "max_run_duration_seconds must be above 0"),
 }
 
@@ -60,7 +66,9 @@ def test_inputs_stand_among_the_arguments_or_beside_them(source):
 
 SWEEPS = {
     "sampler": ({"hyperparameter_sampling": {"x": choice(1)}}, "must be a sampler"),
-    "metric": ({"primary_metric_name": ""}, "primary_metric_name must be a text"),
+    "metric": ({"primary_metric_name": ""}, "primary_metric_name must be a text, but '' was given"),
+    "column": ({"primary_metric_name": "seconds"}, "'seconds' is the name of a column of results.csv"),
+    "parameter's column": ({"primary_metric_name": "param_x"}, "log it under another name"),
     "goal": ({"primary_metric_goal": "maximize"}, r"PrimaryMetricGoal\.MAXIMIZE"),
     "no runs": ({"max_total_runs": 0}, "max_total_runs must be a whole number from 1 to 1000"),
     "too many": ({"max_total_runs": 1001}, "from 1 to 1000"),
@@ -73,6 +81,13 @@ SWEEPS = {
         "exactly one of run_config and estimator",
     ),
     "other trial": ({"run_config": "train.py"}, "'train.py' is neither"),
+    "a score that is minimised": (
+        {
+            "run_config": EstimatorRunConfig(SVC(), [[1]], [1]),
+            "primary_metric_goal": PrimaryMetricGoal.MINIMIZE,
+        },
+        "primary_metric_goal: a score of scikit-learn's is greater where it is better; give maximize",
+    ),
     "pipeline": ({"pipeline": 1}, "pipeline is not supported"),
     "custom_run_id": ({"custom_run_id": "mine"}, "custom_run_id is not supported"),
 }

@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from sparksweep.errors import ConfigError
-from sparksweep.hyperdrive.arguments import check_number, check_whole
+from sparksweep.hyperdrive.arguments import check_flag, check_number, check_variable, check_whole
+from sparksweep.hyperdrive.driver.results import is_column
 from sparksweep.hyperdrive.inputs.dataset import NamedInput
 from sparksweep.hyperdrive.sampling.samplers import Sampling
 from sparksweep.hyperdrive.termination.policies import NoTerminationPolicy, Policy
 
-__all__ = ["EstimatorRunConfig", "HyperDriveConfig", "PrimaryMetricGoal", "ScriptRunConfig"]
+__all__ = [
+    "MOST_RUNS",
+    "EstimatorRunConfig",
+    "HyperDriveConfig",
+    "PrimaryMetricGoal",
+    "ScriptRunConfig",
+    "check_goal_of_score",
+    "check_metric",
+    "check_policy",
+]
 
-_MOST_RUNS = 1000
+#: Azure ML's own bound.
+MOST_RUNS = 1000
 
 
 class PrimaryMetricGoal(enum.Enum):
@@ -38,6 +49,53 @@ class PrimaryMetricGoal(enum.Enum):
             return cls(str(goal).upper())
         except ValueError:
             raise ConfigError(f"the goal must be maximize or minimize, but {goal!r} was given") from None
+
+
+def check_metric(owner: str, name: str, value: Any) -> str:
+    """Return the name of a primary metric.
+
+    Raises
+    ------
+    ConfigError
+        If it is no text, or a column of ``results.csv`` has that name.
+    """
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{owner}: {name} must be a text, but {value!r} was given")
+    if is_column(value):
+        raise ConfigError(
+            f"{owner}: {name} {value!r} is the name of a column of results.csv; log it under another name"
+        )
+    return value
+
+
+def check_goal_of_score(where: str, goal: PrimaryMetricGoal) -> None:
+    """Check the goal of a sweep whose runs cross-validate an estimator.
+
+    Raises
+    ------
+    ConfigError
+        If the score is to be minimised: the worst setting would be found, and fitted on all data.
+    """
+    if goal is PrimaryMetricGoal.MINIMIZE:
+        raise ConfigError(
+            f"{where}: a score of scikit-learn's is greater where it is better; give maximize, and a scorer "
+            "such as neg_log_loss"
+        )
+
+
+def check_policy(owner: str, sampling: Sampling, policy: Policy) -> None:
+    """Check that a sampler takes a policy beside it.
+
+    Raises
+    ------
+    ConfigError
+        If it does not.
+    """
+    if not sampling.allows_policy and not isinstance(policy, NoTerminationPolicy):
+        raise ConfigError(
+            f"{owner}: {type(sampling).__name__} takes no early termination policy; "
+            "leave the policy out, or take TPEParameterSampling"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,7 +120,7 @@ class ScriptRunConfig:
         What the script finds by ``run.input_datasets`` beside those among the arguments.
     literals : mapping of str to str
         What else stands for places of a command, such as ``inputs.kernel`` or ``outputs.model``.
-    environment_variables : mapping, optional
+    environment_variables : mapping of str to str
     max_run_duration_seconds : float
         After which a run is canceled.
     run_config, compute_target, environment, docker_runtime_config, distributed_job_config
@@ -106,10 +164,21 @@ class ScriptRunConfig:
             raise ConfigError(f"{owner}: resume_from is not supported; give it to HyperDriveConfig")
         if check_number(owner, "max_run_duration_seconds", self.max_run_duration_seconds) <= 0:
             raise ConfigError(f"{owner}: max_run_duration_seconds must be above 0")
+        self._check_environment(f"{owner}: environment_variables")
         names = [one.name for one in self.named_inputs]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"{owner}: the input {name!r} is given twice")
+
+    def _check_environment(self, where: str) -> None:
+        if not isinstance(self.environment_variables, Mapping):
+            raise ConfigError(
+                f"{where} must map names to texts, but {self.environment_variables!r} was given"
+            )
+        for name, value in self.environment_variables.items():
+            check_variable(where, name)
+            if not isinstance(value, str) or "\0" in value:
+                raise ConfigError(f"{where}: {name} must be a text without NUL, but {value!r} was given")
 
     @property
     def named_inputs(self) -> tuple[NamedInput, ...]:
@@ -166,10 +235,7 @@ class EstimatorRunConfig:
 
     def __post_init__(self) -> None:
         check_whole("EstimatorRunConfig", "interval", self.interval, least=1)
-        if not isinstance(self.refit, bool):
-            raise ConfigError(
-                f"EstimatorRunConfig: refit must be True or False, but {self.refit!r} was given"
-            )
+        check_flag("EstimatorRunConfig", "refit", self.refit)
         if not hasattr(self.estimator, "get_params") or not hasattr(self.estimator, "fit"):
             raise ConfigError(
                 f"EstimatorRunConfig: {self.estimator!r} is no estimator of scikit-learn's kind"
@@ -184,8 +250,10 @@ class HyperDriveConfig:
     ----------
     hyperparameter_sampling : sampler
     primary_metric_name : str
-        The name under which the script logs it.
+        The name under which the script logs it; not that of another column of ``results.csv``, such as
+        ``seconds``.
     primary_metric_goal : PrimaryMetricGoal
+        Scores of an estimator are maximised.
     max_total_runs : int
         1 to 1000.
     max_concurrent_runs : int, optional
@@ -235,16 +303,15 @@ class HyperDriveConfig:
                 f"{owner}: hyperparameter_sampling must be a sampler such as RandomParameterSampling(...), "
                 f"not {self.hyperparameter_sampling!r}"
             )
-        if not isinstance(self.primary_metric_name, str) or not self.primary_metric_name:
-            raise ConfigError(f"{owner}: primary_metric_name must be a text")
+        check_metric(owner, "primary_metric_name", self.primary_metric_name)
         if not isinstance(self.primary_metric_goal, PrimaryMetricGoal):
             raise ConfigError(
                 f"{owner}: primary_metric_goal must be PrimaryMetricGoal.MAXIMIZE or .MINIMIZE, "
                 f"not {self.primary_metric_goal!r}"
             )
-        check_whole(owner, "max_total_runs", self.max_total_runs, least=1, most=_MOST_RUNS)
+        check_whole(owner, "max_total_runs", self.max_total_runs, least=1, most=MOST_RUNS)
         if self.max_concurrent_runs is not None:
-            check_whole(owner, "max_concurrent_runs", self.max_concurrent_runs, least=1, most=_MOST_RUNS)
+            check_whole(owner, "max_concurrent_runs", self.max_concurrent_runs, least=1, most=MOST_RUNS)
         if check_number(owner, "max_duration_minutes", self.max_duration_minutes) <= 0:
             raise ConfigError(f"{owner}: max_duration_minutes must be above 0")
         if (self.estimator is None) == (self.run_config is None):
@@ -253,19 +320,13 @@ class HyperDriveConfig:
             raise ConfigError(
                 f"{owner}: {self.trial!r} is neither a ScriptRunConfig nor an EstimatorRunConfig"
             )
-        self._check_policy(owner)
-
-    def _check_policy(self, owner: str) -> None:
+        if isinstance(self.trial, EstimatorRunConfig):
+            check_goal_of_score(f"{owner}: primary_metric_goal", self.primary_metric_goal)
         if self.policy is not None and not isinstance(self.policy, Policy):
             raise ConfigError(
                 f"{owner}: policy must be a policy such as BanditPolicy(...), not {self.policy!r}"
             )
-        sampler = type(self.hyperparameter_sampling)
-        if not sampler.allows_policy and not isinstance(self.early_termination, NoTerminationPolicy):
-            raise ConfigError(
-                f"{owner}: {sampler.__name__} takes no early termination policy; "
-                "leave the policy out, or take TPEParameterSampling"
-            )
+        check_policy(owner, self.hyperparameter_sampling, self.early_termination)
 
     @property
     def trial(self) -> ScriptRunConfig | EstimatorRunConfig:

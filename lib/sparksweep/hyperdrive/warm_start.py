@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sparksweep.errors import ConfigError
@@ -14,7 +14,7 @@ __all__ = ["known_settings"]
 
 
 def known_settings(sweeps: Any, children: Any) -> list[tuple[Mapping[str, Any], float]]:
-    """Return what runs of earlier sweeps had and reached.
+    """Return what runs of earlier sweeps had and reached, as far as the history can tell.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def known_settings(sweeps: Any, children: Any) -> list[tuple[Mapping[str, Any], 
         if not isinstance(sweep, HyperDriveRun):
             raise ConfigError(f"resume_from: {sweep!r} is no HyperDriveRun")
         rows = sweep.get_children_sorted_by_primary_metric(discard_no_metric=True)
-        known += map(_known, rows)
+        known += _known(rows)
     rows_of: dict[str, list[dict[str, Any]]] = {}
     for child in as_list(children):
         parent = child.parent if isinstance(child, Run) else None
@@ -39,9 +39,14 @@ def known_settings(sweeps: Any, children: Any) -> list[tuple[Mapping[str, Any], 
             raise ConfigError(f"resume_child_runs: {child!r} is no child run of a sweep")
         if parent.id not in rows_of:
             rows_of[parent.id] = parent.get_children_sorted_by_primary_metric(discard_no_metric=True)
-        known += [_known(row) for row in rows_of[parent.id] if row["run_id"] == child.id]
+        known += _known([row for row in rows_of[parent.id] if row["run_id"] == child.id])
     return known
 
 
-def _known(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], float]:
-    return json.loads(row["hyperparameters"]), row["best_primary_metric"]
+def _known(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], float]]:
+    for row in rows:
+        try:
+            setting = json.loads(row["hyperparameters"])
+        except ValueError:  # it was too long for the history, which has only its beginning
+            continue
+        yield setting, row["best_primary_metric"]

@@ -33,31 +33,42 @@ def run_hyperdrive(description: str, default_config: Path, arguments: Sequence[s
         options = parse_sweep_options(description, default_config, arguments)
         try:
             asked = SweepYaml(options.values, options.path.parent)
+            job = None if asked.estimator_job is None else load_config(asked.estimator_job)
         except SparksweepError as error:
             raise type(error)(f"{options.path}: {error}") from None
-        uris = (options.config.output, *_uris(options.values))
+        uris = (options.config.output, *_uris(options.values), *(() if job is None else job.uris))
         with open_spark(options.config.spark, uris) as spark:
-            hyperdrive(asked, options, spark)
+            hyperdrive(asked, job, options, spark)
 
     return exit_code(work)
 
 
-def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> SweepResults:
+def hyperdrive(
+    asked: SweepYaml, job: JobConfig | None, options: SweepOptions, spark: SparkSession
+) -> SweepResults:
     """Run the sweep of a file, and return what it came to.
 
     A sweep that was interrupted goes on where it stopped.
 
+    Parameters
+    ----------
+    asked : SweepYaml
+    job : JobConfig or None
+        What a trial cross-validates; None where the trial is a command.
+    options : SweepOptions
+    spark : SparkSession
+
     Raises
     ------
     SparksweepError
-        If something is missing or cannot be used; or if no run has logged the primary metric.
+        If something is missing or cannot be used; or if there is no best run.
     """
     if asked.unused:
         say(f"Not used on Spark: {', '.join(asked.unused)}")
     output = open_store(options.config.output, spark=spark)
     output.check_writable()
     try:
-        examples = _examples(asked, spark)
+        examples = _examples(job, spark)
         prepared = prepare(asked.config(_estimator(asked, examples)), spark, output)
     except ConfigError as error:
         raise ConfigError(f"{options.path}: {error}") from None
@@ -84,19 +95,19 @@ def hyperdrive(asked: SweepYaml, options: SweepOptions, spark: SparkSession) -> 
     folder = output.child(results.sweep_id)
     say(f"{results.summary()}\n\nThe run's folder: {folder.uri}")
     if results.best is None:
+        # Only scripts have logs.
+        told = "children/0/user_logs/std_log.txt" if job is None else "results.csv, column error"
         raise ConfigError(
-            f"no run has logged the metric {results.primary!r}: look at the logs, "
-            f"{folder.uri}/children/0/user_logs/std_log.txt"
+            f"no run has logged the metric {results.primary!r} without failing: look at {folder.uri}/{told}"
         )
     write_latest(output, results.sweep_id)
     return results
 
 
-def _examples(asked: SweepYaml, spark: SparkSession) -> tuple[JobConfig, Examples] | None:
+def _examples(job: JobConfig | None, spark: SparkSession) -> tuple[JobConfig, Examples] | None:
     """Return the sweep job that a trial cross-validates, and its data; None where the trial is a command."""
-    if asked.estimator_job is None:
+    if job is None:
         return None
-    job = load_config(asked.estimator_job)
     examples = find_examples(job, spark)
     say(examples.words)
     return job, examples

@@ -22,6 +22,16 @@ from sparksweep.hyperdrive.inputs.dataset import InputDataset
 from sparksweep.hyperdrive.inputs.named import INPUTS, write_inputs
 
 
+class TwoEntries:
+    """As a tensor of PyTorch has them."""
+
+    def __float__(self):
+        raise RuntimeError("a Tensor with 2 elements cannot be converted to Scalar")
+
+    def __str__(self):
+        return "two entries"
+
+
 @pytest.fixture(name="relay")
 def running_relay(tmp_path):
     taken = []
@@ -87,12 +97,19 @@ def test_nan_is_a_metric(run, relay):
         ([1, 2], "[1, 2]"),
         (np.array([1, 2]), "[1 2]"),
         ({}, "{}"),
+        (10**400, str(10**400)),
+        (TwoEntries(), "two entries"),
     ],
 )
 def test_anything_else_is_a_tag(run, relay, value, text):
     run.log("kernel", value)
     assert relay.logged.tags == {"kernel": text}
     assert relay.taken == []
+
+
+def test_what_has_no_text_ends_no_script(run, relay):
+    run.log("n", 10**5000)  # of more digits than Python writes
+    assert relay.logged.tags["n"].startswith("int: ")
 
 
 def test_steps(run, relay):

@@ -14,7 +14,7 @@ from sparksweep.hyperdrive.driver.progress import SweepProgress, told
 CHILDREN = [
     Child(0, "s_0", {}, COMPLETED, values=(0.5, 0.25)),
     Child(1, "s_1", {}, CANCELED, values=(0.75,), word=POLICY),
-    Child(2, "s_2", {}, FAILED, values=()),
+    Child(2, "s_2", {}, FAILED, values=(0.0, 9.0)),
     Child(3, "s_3", {}, RUNNING, values=(0.125,)),
 ]
 

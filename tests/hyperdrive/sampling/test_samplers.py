@@ -306,6 +306,10 @@ def test_nothing_is_said_of_a_study():
             "TPEParameterSampling: parameter_space must map names to distributions, but 1 is no name",
         ),
         (
+            lambda: TPEParameterSampling({"a=b": choice(1)}),
+            "TPEParameterSampling: parameter_space: 'a=b' is no name; give a text without = and NUL",
+        ),
+        (
             lambda: RandomParameterSampling({"a": [1, 2]}),
             "RandomParameterSampling: parameter_space: a must be a distribution such as choice(...), not [1, 2]",
         ),
@@ -362,6 +366,7 @@ def test_what_a_sampler_cannot_do_it_refuses(make, told):
         ("tpe", TPEParameterSampling(FINITE)),
         ("{type: random, seed: 123, rule: sobol}", RandomParameterSampling(FINITE, seed=123, rule="sobol")),
         ("{type: random, logbase: e}", RandomParameterSampling(FINITE, logbase="e")),
+        ("{type: random, logbase: 1e1}", RandomParameterSampling(FINITE, logbase=10)),
         ("{type: random, logbase: 2.5}", RandomParameterSampling(FINITE, logbase=2.5)),
         ("{type: grid}", GridParameterSampling({"a": choice(1)})),
         ("{type: bayesian, seed: 0}", BayesianParameterSampling(FINITE, seed=0)),

@@ -200,6 +200,18 @@ def test_options_come_one_by_one_or_in_one_list():
         (lambda: uniform(1, "2"), "uniform: max_value must be a finite number, but '2' was given"),
         (lambda: uniform(False, 1), "uniform: min_value must be a finite number, but False was given"),
         (lambda: uniform(math.nan, 1), "uniform: min_value must be a finite number, but nan was given"),
+        (
+            lambda: uniform(0, 10**400),
+            f"uniform: max_value must be a finite number, but {10**400} was given",
+        ),
+        (
+            lambda: choice(0, math.nan),
+            "choice: nan cannot be told from others in a setting; leave it out",
+        ),
+        (
+            lambda: choice([{"missing": np.float32(math.inf)}]),
+            "choice: inf cannot be told from others in a setting; leave it out",
+        ),
         (lambda: uniform(0, math.inf), "uniform: max_value must be a finite number, but inf was given"),
         (lambda: uniform(-1e308, 1e308), "uniform: its values are too large for a float"),
         (lambda: quniform(1, 2, 0), "quniform: q must be above 0, but 0 was given"),
@@ -274,6 +286,7 @@ def test_the_yaml_form_is_that_of_azure_ml():
     # Types in any case, and numbers that YAML 1.1 takes for texts.
     written = "x: {type: Uniform, max_value: 1e-3, min_value: 1e-5}"
     assert from_yaml(yaml.safe_load(written)) == {"x": uniform(1e-5, 1e-3)}
+    assert from_yaml({"n": {"type": "randint", "upper": "7"}}) == {"n": randint(7)}
 
 
 def test_every_distribution_survives_yaml_and_json():
@@ -293,6 +306,8 @@ def test_every_distribution_survives_yaml_and_json():
     [
         ("[]", "search_space: must map names to distributions, but [] was given"),
         ("{}", "search_space: must map names to distributions, but {} was given"),
+        ("x=1: 3", "search_space: 'x=1' is no name; give a text without = and NUL"),
+        ("7: 3", "search_space: 7 is no name; give a text without = and NUL"),
         ("x: 3", "search_space.x: must be a mapping with the key 'type', but 3 was given"),
         (
             "x: {values: [1]}",
@@ -305,6 +320,14 @@ def test_every_distribution_survives_yaml_and_json():
             "search_space.x: unknown key 'min'; known are type, min_value, max_value",
         ),
         ("x: {type: choice, values: 3}", "search_space.x.values: must be a list, but 3 was given"),
+        (
+            "x: {type: uniform, min_value: .inf, max_value: inf}",
+            "search_space.x: uniform: min_value must be a finite number, but inf was given",
+        ),
+        (
+            "x: {type: choice, values: [.nan, 0]}",
+            "search_space.x: choice: nan cannot be told from others in a setting; leave it out",
+        ),
         ("x: {type: choice, values: []}", "search_space.x: choice: there is no option; give at least one"),
         (
             "x: {type: uniform, min_value: [1], max_value: 2}",

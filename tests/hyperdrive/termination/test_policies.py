@@ -314,6 +314,9 @@ def test_a_wrong_argument_is_refused_by_name(make, told):
             TruncationSelectionPolicy(20, exclude_finished_jobs=True),
         ),
         ("{type: successive_halving, reduction_factor: 3}", SuccessiveHalvingPolicy(reduction_factor=3)),
+        # Numbers that YAML 1.1 takes for texts.
+        ("{type: bandit, slack_factor: 1e-2}", BanditPolicy(slack_factor=0.01)),
+        ("{type: plateau_stopping, min_delta: 1e-4}", PlateauStoppingPolicy(min_delta=1e-4)),
         ("{type: plateau_stopping, patience: 3}", PlateauStoppingPolicy(3)),
         ("null", NoTerminationPolicy()),
     ],
@@ -334,6 +337,14 @@ def test_the_yaml_form_is_that_of_azure_ml(text, policy):
             "early_termination: unknown key 'slack_facto'; did you mean 'slack_factor'?",
         ),
         ("{type: truncation_selection}", "early_termination: the key 'truncation_percentage' is missing"),
+        (
+            "{type: truncation_selection, truncation_percentage: 5, exclude_finished_jobs: 'no'}",
+            "TruncationSelectionPolicy: exclude_finished_jobs must be True or False, but 'no' was given",
+        ),
+        (
+            "{type: bandit, slack_amount: 1e999}",
+            "BanditPolicy: slack_amount must be a finite number, but '1e999' was given",
+        ),
         ("{type: bandit}", "BanditPolicy: give exactly one of slack_factor and slack_amount"),
     ],
 )

@@ -43,6 +43,10 @@ TOKEN = "SPARKSWEEP_TOKEN"  # noqa: S105 - the name of a variable
 _OUTSIDE = "OfflineRun"
 _SECONDS = 30.0
 
+# What odd values raise that are asked for their number or their text, such as a whole number beyond the
+# floats, or a tensor of two entries. A script does not end by what it logs.
+_ODD = (ArithmeticError, RuntimeError, TypeError, ValueError)
+
 
 class ScriptRun:
     """What ``Run.get_context()`` returns in a script.
@@ -70,7 +74,7 @@ class ScriptRun:
         """
         number = _number(value)
         if number is None:
-            self._send({"tags": [{"key": name, "value": str(value)}]}, f"{name}: {value}")
+            self.tag(name, value)
             return
         metric = {"key": name, "value": str(number), "timestamp": int(1000 * time.time())}
         self._send(
@@ -95,7 +99,8 @@ class ScriptRun:
 
     def tag(self, key: str, value: Any = "") -> None:
         """Set a tag of the run."""
-        self._send({"tags": [{"key": key, "value": str(value)}]}, f"{key}: {value}")
+        text = _text(value)
+        self._send({"tags": [{"key": key, "value": text}]}, f"{key}: {text}")
 
     def upload_file(self, name: str, path_or_stream: str | Path | IO[bytes]) -> None:
         """Keep a file of the script with the run, under a relative name. Outside a sweep nothing is done.
@@ -183,5 +188,12 @@ def _number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except _ODD:
         return None
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except _ODD as error:
+        return f"{type(value).__name__}: {error}"

@@ -30,7 +30,7 @@ def told(children: Sequence[Child], *, maximize: bool) -> tuple[int, str]:
         "failed": sum(child.status == FAILED for child in children),
     }
     text = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name != "failed")
-    best = next(iter(ranked(children, maximize=maximize)), None)
+    best = next((child for child in ranked(children, maximize=maximize) if child.status != FAILED), None)
     value = None if best is None else best.best(maximize=maximize)
     if best is None or value is None:
         return done, text

@@ -13,23 +13,36 @@ from sparksweep.hyperdrive.driver.children import Child, as_json
 from sparksweep.search.runs import versions_of
 from sparksweep.storage import Store
 
-__all__ = ["SweepResults", "ranked"]
-
+__all__ = ["SweepResults", "is_column", "ranked"]
 
 _PACKAGES = ("pyspark", "xgboost", "scikit-learn", "numpy", "optuna")
 
 # Runs on the screen; all of them are in results.csv.
 _SHOWN = 10
 
+# The columns of results.csv before and behind that of the primary metric. The parameters stand before
+# the last one.
+_FIRST, _THEN = ("rank", "run", "status"), ("last", "intervals", "seconds", "error")
+_PARAMETER = "param_"
+
+
+def is_column(name: str) -> bool:
+    """Return whether ``results.csv`` has, or may have, a column of this name beside the primary metric's."""
+    return name in (*_FIRST, *_THEN) or name.startswith(_PARAMETER)
+
 
 def ranked(children: Sequence[Child], *, maximize: bool) -> list[Child]:
-    """Return runs, those with the best primary metric first, those that have none last; ties by number."""
+    """Return runs, those with the best primary metric first; ties by number.
 
-    def place(child: Child) -> tuple[float, int]:
+    Those that failed stand behind all others that have any: nobody knows what their value is worth, and the
+    sampler is not told it. Those that have none stand last.
+    """
+
+    def place(child: Child) -> tuple[int, float, int]:
         value = child.best(maximize=maximize)
         if value is None:
-            return float("inf"), child.number
-        return (-value if maximize else value), child.number
+            return 2, 0.0, child.number
+        return int(child.status == FAILED), (-value if maximize else value), child.number
 
     return sorted(children, key=place)
 
@@ -69,13 +82,16 @@ class SweepResults:
 
     @property
     def best(self) -> Child | None:
-        """The run with the best primary metric, whether it completed or was stopped; None if none has any."""
+        """The run with the best primary metric, whether it completed or was stopped.
+
+        None if none has any but runs that failed.
+        """
         first = next(iter(self.children), None)
-        return None if first is None or first.best(maximize=self.maximize) is None else first
+        return first if first is not None and self._counts(first) else None
 
     @property
     def status(self) -> str:
-        """HyperDrive's word: Failed where no run has a primary metric, Canceled where it ended too soon."""
+        """HyperDrive's word: Failed where there is no best run, Canceled where it ended too soon."""
         if self.why_over is not None:
             return CANCELED
         return FAILED if self.best is None else COMPLETED
@@ -93,24 +109,24 @@ class SweepResults:
         }
 
     def table(self) -> pd.DataFrame:
-        """Return a row a run, by rank."""
+        """Return a row a run, by rank, which runs that failed or have no primary metric do not have."""
         rows = []
         for rank, child in enumerate(self.children, 1):
-            best = child.best(maximize=self.maximize)
             rows.append(
                 {
-                    "rank": rank if best is not None else None,
+                    "rank": rank if self._counts(child) else None,
                     "run": child.id,
                     "status": "Stopped early" if child.is_stopped_early else child.status,
-                    self.primary: best,
+                    self.primary: child.best(maximize=self.maximize),
                     "last": child.values[-1] if child.values else None,
                     "intervals": len(child.values),
                     "seconds": None if child.seconds is None else round(child.seconds, 1),
-                    **{f"param_{name}": _text(value) for name, value in child.setting.items()},
+                    **{f"{_PARAMETER}{name}": _text(value) for name, value in child.setting.items()},
                     "error": child.error if child.status == FAILED else None,
                 }
             )
-        table: pd.DataFrame = pd.DataFrame(rows)
+        # Without a run there is no row to tell the columns.
+        table: pd.DataFrame = pd.DataFrame(rows, columns=None if rows else [*_FIRST, self.primary, *_THEN])
         table["rank"] = table["rank"].astype("Int64")
         return table
 
@@ -133,8 +149,8 @@ class SweepResults:
         )
         over = "" if self.why_over is None else f" ({self.why_over})"
         shown = self.table().drop(columns=["error", "last"]).head(_SHOWN)
-        shown["run"] = shown["run"].str.rpartition("_")[2]
-        shown = shown.rename(columns=lambda name: name.removeprefix("param_"))
+        shown["run"] = [name.rpartition("_")[2] for name in shown["run"]]
+        shown = shown.rename(columns=lambda name: name.removeprefix(_PARAMETER))
         return f"\n{counts}{over}; {self.seconds:.1f} s\n\n{shown.to_string(index=False)}"
 
     def write(self, store: Store, more: Mapping[str, Any]) -> None:
@@ -143,8 +159,12 @@ class SweepResults:
         ``more`` stands in ``best.json``, too.
         """
         for name, table in (("results.csv", self.table()), ("metrics.csv", self.metrics())):
-            store.write(name, table.to_csv(index=False, lineterminator="\n").encode())
+            # The name of a metric may hold half a surrogate pair, which has no bytes in UTF-8.
+            store.write(name, table.to_csv(index=False, lineterminator="\n").encode(errors="replace"))
         store.write("best.json", (json.dumps({**self._best(), **more}, indent=2) + "\n").encode())
+
+    def _counts(self, child: Child) -> bool:
+        return child.status != FAILED and child.best(maximize=self.maximize) is not None
 
     def _best(self) -> Mapping[str, Any]:
         best = self.best

@@ -29,7 +29,14 @@ from dataclasses import InitVar, dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeAlias
 
 from sparksweep.errors import ConfigError
-from sparksweep.hyperdrive.arguments import check_keys, check_number, check_whole, type_in
+from sparksweep.hyperdrive.arguments import (
+    as_number,
+    check_keys,
+    check_number,
+    check_variable,
+    check_whole,
+    type_in,
+)
 from sparksweep.hyperdrive.sampling.distributions import Distribution
 from sparksweep.hyperdrive.sampling.proposals import GridProposals, Known, Proposals, RandomProposals
 from sparksweep.hyperdrive.sampling.spaces import with_logbase
@@ -252,7 +259,7 @@ def sampling_from_yaml(section: Any, parameter_space: Mapping[str, Distribution]
     section = {"type": section} if isinstance(section, str) else section
     sampling = _TYPES[type_in(where, section, _TYPES)]
     check_keys(where, section, ("type",), _options(sampling))
-    return sampling(parameter_space, **{name: section[name] for name in section if name != "type"})
+    return sampling(parameter_space, **{name: as_number(section[name]) for name in section if name != "type"})
 
 
 def sampling_to_yaml(sampling: Sampling) -> dict[str, Any]:
@@ -291,6 +298,7 @@ def _check_space(sampling: Sampling, instead: str = "", allowed: Collection[str]
     for name, distribution in space.items():
         if not isinstance(name, str):
             raise ConfigError(f"{where} must map names to distributions, but {name!r} is no name")
+        check_variable(where, name)  # scripts have it in their environment, too
         if not isinstance(distribution, Distribution):
             raise ConfigError(
                 f"{where}: {name} must be a distribution such as choice(...), not {distribution!r}"

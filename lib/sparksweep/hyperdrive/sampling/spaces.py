@@ -22,7 +22,15 @@ from typing import Any
 import numpy as np
 
 from sparksweep.errors import ConfigError
-from sparksweep.hyperdrive.arguments import check_keys, check_number, check_whole, plain, type_in
+from sparksweep.hyperdrive.arguments import (
+    as_number,
+    check_keys,
+    check_number,
+    check_variable,
+    check_whole,
+    plain,
+    type_in,
+)
 from sparksweep.hyperdrive.sampling.distributions import Choice, Distribution, Normal, Randint, Uniform
 
 __all__ = [
@@ -54,7 +62,7 @@ def choice(*options: Any) -> Choice:
     Raises
     ------
     ConfigError
-        If there is no option, or a list or range stands among others.
+        If there is no option, one is NaN or an infinity, or a list or range stands among others.
 
     Examples
     --------
@@ -192,6 +200,8 @@ def from_yaml(search_space: Any) -> dict[str, Distribution]:
     """
     if not isinstance(search_space, Mapping) or not search_space:
         raise ConfigError(f"search_space: must map names to distributions, but {search_space!r} was given")
+    for name in search_space:
+        check_variable("search_space", name)
     return {name: _distribution(f"search_space.{name}", entry) for name, entry in search_space.items()}
 
 
@@ -241,11 +251,7 @@ def _argument(where: str, value: Any, is_options: bool) -> Any:
         if not isinstance(value, list):
             raise ConfigError(f"{where}: must be a list, but {value!r} was given")
         return [_inner(where, option) for option in value]
-    # YAML 1.1 reads 1e-3, without a point, as text. Azure ML takes it for the number, which is meant.
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+    return as_number(value)
 
 
 def _inner(where: str, value: Any) -> Any:
@@ -259,8 +265,16 @@ def _inner(where: str, value: Any) -> Any:
 
 def _option(option: Any) -> Any:
     if not isinstance(option, Mapping):
-        return plain(option)
-    return {name: plain(inner) for name, inner in option.items()}
+        return _comparable(option)
+    return {name: _comparable(inner) for name, inner in option.items()}
+
+
+def _comparable(option: Any) -> Any:
+    value = plain(option)
+    if isinstance(value, float) and not math.isfinite(value):
+        # A sweep that goes on looks for a setting among those that it has had, and NaN is equal to nothing.
+        raise ConfigError(f"choice: {value!r} cannot be told from others in a setting; leave it out")
+    return value
 
 
 def _uniform(

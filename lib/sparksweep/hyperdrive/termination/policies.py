@@ -9,7 +9,8 @@ a policy says whether the run is to be stopped. It is a pure function of the rep
   far they are. A run that has reported less than that counts with what it has reported.
 * Runs that have ended count as they stand, whether they completed, failed or were stopped.
 * NaN and infinities count as nothing reported. A run that has reported nothing else is worse than all others.
-* Who stands exactly on a threshold is not stopped.
+* Who stands exactly on a threshold is not stopped; but a gain of exactly ``min_delta`` is too little for
+  ``PlateauStoppingPolicy``, so that with its default of 0 a run is stopped that gains nothing.
 * A run that is done again, because the machine was lost that it ran on, starts at interval 1 again: what it
   had reported is forgotten before a policy is asked.
 
@@ -29,7 +30,14 @@ from statistics import fmean, median
 from typing import Any, TypeAlias
 
 from sparksweep.errors import ConfigError
-from sparksweep.hyperdrive.arguments import check_keys, check_number, check_whole, type_in
+from sparksweep.hyperdrive.arguments import (
+    as_number,
+    check_flag,
+    check_keys,
+    check_number,
+    check_whole,
+    type_in,
+)
 from sparksweep.hyperdrive.termination.halving import SuccessiveHalvingPolicy
 from sparksweep.hyperdrive.termination.plateau import PlateauStoppingPolicy
 from sparksweep.hyperdrive.termination.reports import Reports, check_intervals, fires
@@ -246,11 +254,7 @@ class TruncationSelectionPolicy:
         owner = "TruncationSelectionPolicy"
         check_intervals(owner, self.evaluation_interval, self.delay_evaluation)
         check_whole(owner, "truncation_percentage", self.truncation_percentage, least=1, most=99)
-        if not isinstance(self.exclude_finished_jobs, bool):
-            raise ConfigError(
-                f"{owner}: exclude_finished_jobs must be True or False, "
-                f"but {self.exclude_finished_jobs!r} was given"
-            )
+        check_flag(owner, "exclude_finished_jobs", self.exclude_finished_jobs)
 
     def stops(self, run: str, reports: Reports) -> bool:
         """Return whether a run that has just reported is to be stopped; see :meth:`BanditPolicy.stops`."""
@@ -302,7 +306,7 @@ def policy_from_yaml(section: Any) -> Policy:
     kind = _TYPES[type_in(where, section, _TYPES)]
     required = [one.name for one in fields(kind) if one.default is MISSING]
     check_keys(where, section, ["type", *required], [one.name for one in fields(kind)])
-    policy: Policy = kind(**{name: section[name] for name in section if name != "type"})
+    policy: Policy = kind(**{name: as_number(section[name]) for name in section if name != "type"})
     return policy
 
 
