@@ -329,9 +329,10 @@ class HyperDriveRun(Run):
         from sparksweep.hyperdrive.driver.progress import told  # noqa: PLC0415 - Spark only where a sweep runs
 
         maximize = show_output and _maximizes(self._recorded())
-        shown = ""
+        shown, is_over = "", False
         with _interruptible():
-            while not live.is_over_within(0.5):
+            while not is_over:
+                is_over = live.is_over_within(0.5)
                 if show_output and live.sweep is not None:
                     done, text = told(live.sweep.children, maximize=maximize)
                     line = f"{done} done, {text}"
