@@ -209,8 +209,8 @@ def test_options_come_one_by_one_or_in_one_list():
             "choice: nan cannot be told from others in a setting; leave it out",
         ),
         (
-            lambda: choice([{"missing": np.float32(math.inf)}]),
-            "choice: inf cannot be told from others in a setting; leave it out",
+            lambda: choice([{"missing": np.float32(math.nan)}]),
+            "choice: nan cannot be told from others in a setting; leave it out",
         ),
         (lambda: uniform(0, math.inf), "uniform: max_value must be a finite number, but inf was given"),
         (lambda: uniform(-1e308, 1e308), "uniform: its values are too large for a float"),

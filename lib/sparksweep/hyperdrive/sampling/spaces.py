@@ -62,7 +62,7 @@ def choice(*options: Any) -> Choice:
     Raises
     ------
     ConfigError
-        If there is no option, one is NaN or an infinity, or a list or range stands among others.
+        If there is no option, one is NaN, or a list or range stands among others.
 
     Examples
     --------
@@ -271,7 +271,7 @@ def _option(option: Any) -> Any:
 
 def _comparable(option: Any) -> Any:
     value = plain(option)
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and math.isnan(value):
         # A sweep that goes on looks for a setting among those that it has had, and NaN is equal to nothing.
         raise ConfigError(f"choice: {value!r} cannot be told from others in a setting; leave it out")
     return value
