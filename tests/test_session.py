@@ -81,8 +81,10 @@ print(json.dumps(session.sparkContext.parallelize([0], 1).map(look).first()))
 @pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere what NumPy calls on its import survives no fork"
 )
-@pytest.mark.parametrize("master", ["local[1]", "local-cluster[1,1,1024]"])
-@pytest.mark.parametrize("settings", [{}, {"spark.executorEnv.PYTHONPATH": "/theirs"}])
+@pytest.mark.parametrize(
+    ("master", "settings"),
+    [("local[1]", {}), ("local-cluster[1,1,1024]", {"spark.executorEnv.PYTHONPATH": "/theirs"})],
+)
 def test_workers_of_a_local_master_are_forked_with_their_libraries(tmp_path, master, settings):
     seen = run_script(
         tmp_path, WORKER, [sys.executable], MASTER=master, SETTINGS=json.dumps(settings), PYTHONPATH="/own"
