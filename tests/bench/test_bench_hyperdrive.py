@@ -176,7 +176,9 @@ def test_optunas_rounds_count_as_ours() -> None:
     assert replay_optuna(one, StopAt20, 0, 1, -0.4, 55) == Replay(False, 50, 10.0, 3, 2)
 
 
-@pytest.mark.parametrize("name", ["random + median", "tpe + halving", "optuna + hyperband", "grid + plateau"])
+@pytest.mark.parametrize(
+    "name", ["random + median", "tpe + halving", "optuna + hyperband", "grid + bandit", "grid + plateau"]
+)
 def test_a_seed_gives_the_same_again(name: str) -> None:
     curves = random_curves(1)
     settings = Settings(50, delay=150, every=50, slack=0.02)
@@ -304,7 +306,7 @@ def test_the_grid_is_the_published_one() -> None:
 def test_contenders_run_in_processes_of_their_own() -> None:
     curves = random_curves(3)
     settings = Settings(50, delay=150, every=50, slack=0.02)
-    names = ["random + bandit", "optuna + patient"]
+    names = ["random + bandit", "optuna + median", "optuna + patient"]
     trials = run_all(curves, settings, names, 2, 2, curves.grid_best - 0.001)
     assert list(trials) == names
     for name, one in trials.items():

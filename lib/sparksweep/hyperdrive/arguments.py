@@ -13,7 +13,6 @@ from sparksweep.errors import ConfigError
 
 __all__ = [
     "as_list",
-    "as_number",
     "check_flag",
     "check_keys",
     "check_number",
@@ -22,6 +21,7 @@ __all__ = [
     "nearest",
     "plain",
     "type_in",
+    "yaml_number",
 ]
 
 
@@ -37,7 +37,7 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def as_number(value: Any) -> Any:
+def yaml_number(value: Any) -> Any:
     """Return the finite number that a text of a YAML file is, and everything else as it is.
 
     YAML 1.1 reads ``1e-4``, without a point, as text. Azure ML takes it for the number, which is meant.

@@ -61,12 +61,13 @@ KnownRuns = Iterable[tuple[Mapping[str, Any], float]]
 
 @dataclass(frozen=True)
 class PreparedSweep:
-    """A sweep that can begin: what its runs do, what tells it from others, and its plan."""
+    """A sweep that can begin: what its runs do, what tells it from others, its plan, the driver's port."""
 
     config: HyperDriveConfig
     trial: Trial
     fingerprint: Fingerprint
     plan: Plan
+    port: int
 
 
 def prepare(
@@ -88,8 +89,7 @@ def prepare(
     SparksweepError
         If something is missing or cannot be used.
     """
-    run = config.trial
-    _port(spark)
+    run, port = config.trial, _port(spark)
     if isinstance(run, ScriptRunConfig):
         trial, parts = _script(run, config, spark, output)
     else:
@@ -115,7 +115,7 @@ def prepare(
         60.0 * config.max_duration_minutes,
         tuple(known),
     )
-    return PreparedSweep(config, trial, fingerprint, plan)
+    return PreparedSweep(config, trial, fingerprint, plan, port)
 
 
 def execute(
@@ -171,7 +171,7 @@ def execute(
         sweep = Sweep(plan, runs.run_id, journal, recorder)
         shown.watch(sweep)
         recorder.catch_up(sweep.children)
-        server = opened.enter_context(_open_server(sweep, spark))
+        server = opened.enter_context(_open_server(sweep, spark, prepared.port))
 
         def returned(one: Returned | SparkGone) -> None:
             try:
@@ -248,15 +248,16 @@ def _end_history(history: History, results: SweepResults) -> None:
     history.end(results.sweep_id, TO_MLFLOW[results.status])
 
 
-def _open_server(sweep: Sweep, spark: SparkSession) -> ReportServer:
-    """Listen where Spark's own driver does, at any port or that of ``spark.sparksweep.port``."""
+def _open_server(sweep: Sweep, spark: SparkSession, port: int) -> ReportServer:
+    """Listen where Spark's own driver does."""
     conf = spark.sparkContext.getConf()
     known_as = conf.get("spark.driver.host") or "127.0.0.1"
     host = conf.get("spark.driver.bindAddress") or known_as
-    return ReportServer(sweep.hear, host=host, port=_port(spark), known_as=known_as)
+    return ReportServer(sweep.hear, host=host, port=port, known_as=known_as)
 
 
 def _port(spark: SparkSession) -> int:
+    """Return what ``spark.sparksweep.port`` says; 0 is any port that is free."""
     given = spark.sparkContext.getConf().get(_PORT) or "0"
     if not given.isdecimal() or int(given) > _LAST_PORT:
         raise ConfigError(f"{_PORT} must be a port from 0 to {_LAST_PORT}, but {given!r} was given")

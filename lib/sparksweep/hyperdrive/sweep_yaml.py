@@ -13,13 +13,13 @@ from typing import Any
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import (
-    as_number,
     check_flag,
     check_keys,
     check_number,
     check_variable,
     check_whole,
     nearest,
+    yaml_number,
 )
 from sparksweep.hyperdrive.inputs.dataset import Dataset, NamedInput
 from sparksweep.hyperdrive.run_config import (
@@ -142,7 +142,7 @@ class SweepYaml:
     @property
     def interval(self) -> int:
         """Rounds of boosting between two reports of an estimator."""
-        interval: int = as_number(self.values["trial"].get("interval", _INTERVAL))
+        interval: int = yaml_number(self.values["trial"].get("interval", _INTERVAL))
         return interval
 
     @property
@@ -280,11 +280,11 @@ def _check_name(where: str, name: Any) -> None:
 
 
 def _trials(name: str, value: Any) -> int:
-    return check_whole("limits", name, as_number(value), least=1, most=MOST_RUNS)
+    return check_whole("limits", name, yaml_number(value), least=1, most=MOST_RUNS)
 
 
 def _seconds(name: str, value: Any) -> float:
-    number = check_number("limits", name, as_number(value))
+    number = check_number("limits", name, yaml_number(value))
     if number <= 0:
         raise ConfigError(f"limits.{name}: must be above 0, but {value!r} was given")
     return float(number)

@@ -68,13 +68,17 @@ def hyperdrive(
     output = open_store(options.config.output, spark=spark)
     output.check_writable()
     try:
-        examples = _examples(job, spark)
-        prepared = prepare(asked.config(_estimator(asked, examples)), spark, output)
+        run_config, examples = None, None
+        if job is not None:
+            examples = find_examples(job, spark)
+            say(examples.words)
+            run_config = _estimator(asked, job, examples)
+        prepared = prepare(asked.config(run_config), spark, output)
     except ConfigError as error:
         raise ConfigError(f"{options.path}: {error}") from None
 
     def finish(store: Store, model: Any) -> dict[str, Any]:
-        return {} if examples is None else _keep_for_scoring(examples[1], store, model)
+        return {} if examples is None else _keep_for_scoring(examples, store, model)
 
     with (
         open_history(options.config.history) as history,
@@ -104,20 +108,8 @@ def hyperdrive(
     return results
 
 
-def _examples(job: JobConfig | None, spark: SparkSession) -> tuple[JobConfig, Examples] | None:
-    """Return the sweep job that a trial cross-validates, and its data; None where the trial is a command."""
-    if job is None:
-        return None
-    examples = find_examples(job, spark)
-    say(examples.words)
-    return job, examples
-
-
-def _estimator(asked: SweepYaml, found: tuple[JobConfig, Examples] | None) -> EstimatorRunConfig | None:
+def _estimator(asked: SweepYaml, job: JobConfig, examples: Examples) -> EstimatorRunConfig:
     """Return what a trial cross-validates: data, folds, metric and fixed parameters of a sweep job's file."""
-    if found is None:
-        return None
-    job, examples = found
     estimator = XGBClassifier if examples.classes else XGBRegressor
     threads = job.search.threads
     return EstimatorRunConfig(

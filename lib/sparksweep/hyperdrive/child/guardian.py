@@ -1,10 +1,10 @@
 """Starts a command in a process group of its own, and ends the group when nobody needs it any more.
 
-It ends with the command's exit code, or 128 and a signal's number. Its standard
-input is the line to whom it works for: when that is closed, by intention or because that process was killed,
-even by ``kill -9``, the whole group gets SIGTERM and soon after SIGKILL. What the command leaves running in
-its group is killed when the command ends. The group's number is written into a pipe at once, so that the
-other side can do the same if it is the guardian that is killed.
+It ends with the command's exit code, or 128 and a signal's number. Its standard input is the line to whom it
+works for: when that is closed, by intention or because that process was killed, even by ``kill -9``, the
+whole group gets SIGTERM and soon after SIGKILL. What the command leaves running in its group is killed when
+the command ends. The group's number is written into a pipe at once, so that the other side can do the same if
+it is the guardian that is killed.
 
 A process group is all that a portable program can hold on to: a process that makes a session of its own
 (``setsid``) is out of reach.
@@ -42,26 +42,25 @@ def main(command: Sequence[str], tell: int) -> int:
         sys.stderr.write(f"{command[0]} cannot be started: {error.strerror}\n")
         return 127
     os.write(tell, str(process.pid).encode())
-    is_stopping, is_killed = threading.Event(), threading.Event()
-    threading.Thread(target=_watch, args=(process, is_stopping, is_killed), daemon=True).start()
+    is_stopping = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process, is_stopping), daemon=True)
+    watcher.start()
     code = process.wait()
-    # A shell that is told to stop is gone at once; what it had started may still clean up.
-    while is_stopping.is_set() and not is_killed.is_set() and _signal(process, 0):
-        time.sleep(0.02)
+    if is_stopping.is_set():
+        watcher.join()  # a shell that is told to stop is gone at once; what it had started may still clean up
     _signal(process, signal.SIGKILL)
     return code if code >= 0 else 128 - code
 
 
-def _watch(
-    process: subprocess.Popen[bytes], is_stopping: threading.Event, is_killed: threading.Event
-) -> None:
+def _watch(process: subprocess.Popen[bytes], is_stopping: threading.Event) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     is_stopping.set()
     _signal(process, signal.SIGTERM)
-    time.sleep(GRACE)
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end and _signal(process, 0):
+        time.sleep(0.02)
     _signal(process, signal.SIGKILL)
-    is_killed.set()
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> bool:

@@ -139,14 +139,12 @@ class SparkLauncher:
                 first, *pieces = work.collect()
                 ended = Ended.from_json(first)
                 _unpack(run, pieces, files)
+            came: Returned | SparkGone = Returned(run, ended, files)
         except Exception as error:
-            if _is_gone(self._sc):
-                if not self._is_closing:
-                    self._returned(SparkGone())
-                return
-            ended = Ended(FAILED, _told(error))
+            gone = _is_gone(self._sc)
+            came = SparkGone() if gone else Returned(run, Ended(FAILED, _told(error)), files)
         if not self._is_closing:
-            self._returned(Returned(run, ended, files))
+            self._returned(came)
 
 
 def _unpack(run: str, pieces: Sequence[bytes], files: Path) -> None:

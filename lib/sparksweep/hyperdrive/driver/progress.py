@@ -101,17 +101,16 @@ class SweepProgress:
             self._stream.flush()
 
     def _write(self, *, is_last: bool = False) -> None:
-        if self._sweep is None:
+        if self._sweep is None or (self._bar is None and not self._has_lines):
             return
         self._written = self._clock()
+        done, text = told(self._sweep.children, maximize=self._maximize)
         if self._bar is not None:
-            done, text = told(self._sweep.children, maximize=self._maximize)
             self._bar.update(done - self._bar.n)
             self._bar.set_postfix_str(text, refresh=False)
-        elif self._has_lines:
-            done, text = told(self._sweep.children, maximize=self._maximize)
-            line = f"{done} / {self._total} runs, {text}\n"
-            if not (is_last and line == self._line):
-                self._stream.write(line)
-                self._stream.flush()
-            self._line = line
+            return
+        line = f"{done} / {self._total} runs, {text}\n"
+        if not (is_last and line == self._line):
+            self._stream.write(line)
+            self._stream.flush()
+        self._line = line

@@ -87,7 +87,7 @@ class SweepResults:
         None if none has any but runs that failed.
         """
         first = next(iter(self.children), None)
-        return first if first is not None and self._counts(first) else None
+        return first if first is not None and self._is_ranked(first) else None
 
     @property
     def status(self) -> str:
@@ -114,7 +114,7 @@ class SweepResults:
         for rank, child in enumerate(self.children, 1):
             rows.append(
                 {
-                    "rank": rank if self._counts(child) else None,
+                    "rank": rank if self._is_ranked(child) else None,
                     "run": child.id,
                     "status": "Stopped early" if child.is_stopped_early else child.status,
                     self.primary: child.best(maximize=self.maximize),
@@ -163,7 +163,7 @@ class SweepResults:
             store.write(name, table.to_csv(index=False, lineterminator="\n").encode(errors="replace"))
         store.write("best.json", (json.dumps({**self._best(), **more}, indent=2) + "\n").encode())
 
-    def _counts(self, child: Child) -> bool:
+    def _is_ranked(self, child: Child) -> bool:
         return child.status != FAILED and child.best(maximize=self.maximize) is not None
 
     def _best(self) -> Mapping[str, Any]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Protocol
 
 from sparksweep.errors import ConfigError, SetupError
@@ -275,7 +274,7 @@ class Sweep:
         if not fresh and not is_new:
             return child.word is not None
         # The policy decides at every interval, also where several come at once.
-        for metrics in _to_each_interval(fresh, self._plan.primary) or [()]:
+        for metrics in _to_each_interval(fresh, self._plan.primary):
             self._change(
                 self._children[number],
                 "heard",
@@ -381,12 +380,15 @@ class Sweep:
         return event
 
 
-def _to_each_interval(metrics: Sequence[Metric], primary: str) -> list[Sequence[Metric]]:
-    """Cut metrics after each primary one."""
-    ends = [place for place, metric in enumerate(metrics, 1) if metric.name == primary]
-    if not ends or ends[-1] < len(metrics):
-        ends.append(len(metrics))
-    return [metrics[begin:end] for begin, end in pairwise([0, *ends]) if begin < end]
+def _to_each_interval(metrics: Sequence[Metric], primary: str) -> Iterator[Sequence[Metric]]:
+    """Cut metrics after each primary one; none at all are one piece."""
+    begin = 0
+    for end, metric in enumerate(metrics, 1):
+        if metric.name == primary:
+            yield metrics[begin:end]
+            begin = end
+    if begin < len(metrics) or not metrics:
+        yield metrics[begin:]
 
 
 def _options(event: Event) -> dict[str, Any]:

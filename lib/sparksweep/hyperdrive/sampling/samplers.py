@@ -30,12 +30,12 @@ from typing import Any, ClassVar, TypeAlias
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import (
-    as_number,
     check_keys,
     check_number,
     check_variable,
     check_whole,
     type_in,
+    yaml_number,
 )
 from sparksweep.hyperdrive.sampling.distributions import Distribution
 from sparksweep.hyperdrive.sampling.proposals import GridProposals, Known, Proposals, RandomProposals
@@ -259,7 +259,9 @@ def sampling_from_yaml(section: Any, parameter_space: Mapping[str, Distribution]
     section = {"type": section} if isinstance(section, str) else section
     sampling = _TYPES[type_in(where, section, _TYPES)]
     check_keys(where, section, ("type",), _options(sampling))
-    return sampling(parameter_space, **{name: as_number(section[name]) for name in section if name != "type"})
+    return sampling(
+        parameter_space, **{name: yaml_number(section[name]) for name in section if name != "type"}
+    )
 
 
 def sampling_to_yaml(sampling: Sampling) -> dict[str, Any]:

@@ -23,13 +23,13 @@ import numpy as np
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import (
-    as_number,
     check_keys,
     check_number,
     check_variable,
     check_whole,
     plain,
     type_in,
+    yaml_number,
 )
 from sparksweep.hyperdrive.sampling.distributions import Choice, Distribution, Normal, Randint, Uniform
 
@@ -251,7 +251,7 @@ def _argument(where: str, value: Any, is_options: bool) -> Any:
         if not isinstance(value, list):
             raise ConfigError(f"{where}: must be a list, but {value!r} was given")
         return [_inner(where, option) for option in value]
-    return as_number(value)
+    return yaml_number(value)
 
 
 def _inner(where: str, value: Any) -> Any:

@@ -31,12 +31,12 @@ from typing import Any, TypeAlias
 
 from sparksweep.errors import ConfigError
 from sparksweep.hyperdrive.arguments import (
-    as_number,
     check_flag,
     check_keys,
     check_number,
     check_whole,
     type_in,
+    yaml_number,
 )
 from sparksweep.hyperdrive.termination.halving import SuccessiveHalvingPolicy
 from sparksweep.hyperdrive.termination.plateau import PlateauStoppingPolicy
@@ -306,7 +306,7 @@ def policy_from_yaml(section: Any) -> Policy:
     kind = _TYPES[type_in(where, section, _TYPES)]
     required = [one.name for one in fields(kind) if one.default is MISSING]
     check_keys(where, section, ["type", *required], [one.name for one in fields(kind)])
-    policy: Policy = kind(**{name: as_number(section[name]) for name in section if name != "type"})
+    policy: Policy = kind(**{name: yaml_number(section[name]) for name in section if name != "type"})
     return policy
 
 
